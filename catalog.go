@@ -1,0 +1,161 @@
+package statuslink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+)
+
+// maxTries limits how often a change is made anew because others changed the
+// store meanwhile.
+const maxTries = 10
+
+// Catalog is the list of a bot's statuses over a [Store], for people and for
+// the bot's code. It is safe for concurrent use, and so are several Catalogs
+// over one store. Each change is one Apply of the store; where another engine
+// changed the store meanwhile, it is made anew on the newer state, unless it
+// says otherwise.
+type Catalog struct {
+	store  Store
+	opts   Options
+	cached atomic.Pointer[cache]
+}
+
+type cache struct {
+	snapshot *Snapshot
+	loaded   time.Time
+	changed  <-chan struct{} // nil if the store is no Watcher
+}
+
+// NewCatalog returns a Catalog over a store. It reads nothing yet.
+func NewCatalog(store Store, opts *Options) (*Catalog, error) {
+	if store == nil {
+		return nil, &Error{Kind: ErrInvalid, Op: "new catalog", Message: "a store is needed; new(memstore.Store) is one in memory"}
+	}
+	return &Catalog{store: store, opts: opts.withDefaults()}, nil
+}
+
+// Load returns the state of the store as it is now.
+func (c *Catalog) Load(ctx context.Context) (*Snapshot, error) {
+	var previous *Snapshot
+	if cached := c.cached.Load(); cached != nil {
+		previous = cached.snapshot
+	}
+	snapshot, err := c.store.Load(ctx, previous)
+	if err != nil {
+		return nil, fmt.Errorf("statuslink: load: %w", err)
+	}
+	c.remember(snapshot)
+	return snapshot, nil
+}
+
+// Snapshot returns the state of the store, at most MaxAge old; where the store
+// is a [Watcher], as it is now. Use it for lookups: it mostly costs neither a
+// read of the store nor an allocation.
+func (c *Catalog) Snapshot(ctx context.Context) (*Snapshot, error) {
+	cached := c.cached.Load()
+	if cached == nil {
+		return c.Load(ctx)
+	}
+	if cached.changed != nil {
+		select {
+		case <-cached.changed:
+			return c.Load(ctx)
+		default:
+			return cached.snapshot, nil
+		}
+	}
+	if age := c.opts.Now().Sub(cached.loaded); age < 0 || age >= c.opts.MaxAge {
+		return c.Load(ctx)
+	}
+	return cached.snapshot, nil
+}
+
+// remember keeps a snapshot for lookups, unless a newer one is kept.
+func (c *Catalog) remember(snapshot *Snapshot) {
+	next := &cache{snapshot: snapshot, loaded: c.opts.Now()}
+	if watcher, ok := c.store.(Watcher); ok {
+		next.changed = watcher.Changed(snapshot)
+	}
+	for {
+		old := c.cached.Load()
+		if old != nil && old.snapshot.version > snapshot.version {
+			return
+		}
+		if c.cached.CompareAndSwap(old, next) {
+			return
+		}
+	}
+}
+
+// Get returns the status with the Key or ID, a Key first; [ErrNotFound] if
+// there is none. See [Catalog.Snapshot] for how old the answer may be.
+func (c *Catalog) Get(ctx context.Context, keyOrID string) (Status, error) {
+	snapshot, err := c.Snapshot(ctx)
+	if err != nil {
+		return Status{}, err
+	}
+	return snapshot.get(keyOrID)
+}
+
+func (s *Snapshot) get(keyOrID string) (Status, error) {
+	if status, ok := s.ByKey(keyOrID); ok {
+		return status, nil
+	}
+	if status, ok := s.ByID(keyOrID); ok {
+		return status, nil
+	}
+	return Status{}, &Error{Kind: ErrNotFound, Status: keyOrID, Message: "no status has this key or ID"}
+}
+
+// change loads the state, lets edit say what to change, and applies it, anew
+// if the store moved meanwhile. An edit that changes nothing writes nothing.
+func (c *Catalog) change(ctx context.Context, why string, edit func(*Snapshot, *Changes) error) (*Snapshot, error) {
+	for try := 1; ; try++ {
+		snapshot, err := c.Load(ctx)
+		if err != nil {
+			return nil, err
+		}
+		changes := Changes{Version: snapshot.version}
+		if err := edit(snapshot, &changes); err != nil {
+			var e *Error
+			if errors.As(err, &e) && e.Op == "" {
+				e.Op = why
+			}
+			return nil, err
+		}
+		next, err := c.apply(ctx, snapshot, changes, why, "")
+		if err == nil || try == maxTries || !errors.Is(err, ErrStale) {
+			return next, err
+		}
+	}
+}
+
+// apply makes one change of the store. A [StaleError] tells what moved since
+// the snapshot.
+func (c *Catalog) apply(ctx context.Context, from *Snapshot, changes Changes, why, digest string) (*Snapshot, error) {
+	if changes.Empty() {
+		return from, nil
+	}
+	changes.Note = Note{At: instant(c.opts.Now()), Who: actor(ctx), Why: why, Digest: digest}
+	next, err := c.store.Apply(ctx, changes)
+	if err == nil {
+		c.remember(next)
+		return next, nil
+	}
+	if errors.Is(err, ErrStale) {
+		stale := &StaleError{Planned: from.version, Present: from.version}
+		errors.As(err, &stale)
+		if now, loadErr := c.Load(ctx); loadErr == nil {
+			stale = &StaleError{Planned: from.version, Present: now.version, Moved: now.Since(from)}
+		}
+		return nil, stale
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return nil, err
+	}
+	return nil, fmt.Errorf("statuslink: %s: %w", why, err)
+}

@@ -1,0 +1,341 @@
+package statuslink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/statuslink/statuslink/crm"
+)
+
+// SyncOptions are the options of a [Syncer]. Nil and the zero value work, and
+// are the safest.
+type SyncOptions struct {
+	Policy Policy
+	// PlanAge is how long a plan or its token may be applied; 0 means 15
+	// minutes.
+	PlanAge time.Duration
+	// ReadTimeout limits the reading of one source; 0 means 2 minutes. One that
+	// hangs fails by it, and the others go on.
+	ReadTimeout time.Duration
+	// Logger hears of plans made and applied and of sources that failed; nil is
+	// silent. No secret and no client's data is logged.
+	Logger *slog.Logger
+}
+
+// Syncer synchronises the statuses of a [Catalog] with the status lists of
+// CRMs: Plan shows what would change, Apply or Confirm does it, Sync does both.
+// It is safe for concurrent use, and so are several Syncers over one store. It
+// starts no goroutine that outlives a call.
+type Syncer struct {
+	catalog *Catalog
+	clients []crm.Client
+	opts    SyncOptions
+
+	mu     sync.Mutex
+	health []SourceHealth
+	done   []string // digests of the latest plans applied
+}
+
+// SourceHealth tells how reading a source went.
+type SourceHealth struct {
+	Source string
+	// LastSuccess is when it was last read and believed; zero for never.
+	LastSuccess time.Time
+	// LastError is the kind of the latest error: one of package crm's,
+	// [ErrRefused], context.DeadlineExceeded, or nil if the latest read was
+	// good or none was made. LastFailure is when that was.
+	LastError   error
+	LastFailure time.Time
+	// Failures counts the failures since the last success.
+	Failures int
+}
+
+// Report tells what applying a plan did.
+type Report struct {
+	// Plan is the plan that was applied, or found to be done already.
+	Plan *Plan
+	// Version is the store's version afterwards.
+	Version uint64
+	// Applied reports that the store was changed.
+	Applied bool
+	// Already reports that the plan had been applied before, so that there was
+	// nothing left to do.
+	Already bool
+}
+
+// NewSyncer returns a Syncer over a catalog. Sources are taken in the order of
+// the clients, of which each has a Source of its own. [ErrInvalid] or
+// [ErrDuplicate] if not.
+func NewSyncer(catalog *Catalog, opts *SyncOptions, clients ...crm.Client) (*Syncer, error) {
+	s := &Syncer{catalog: catalog, clients: slices.Clone(clients)}
+	fail := func(kind error, message string) (*Syncer, error) {
+		return nil, &Error{Kind: kind, Op: "new syncer", Message: message}
+	}
+	if catalog == nil {
+		return fail(ErrInvalid, "a catalog is needed")
+	}
+	if opts != nil {
+		s.opts = *opts
+	}
+	switch s.opts.Policy.Conflict {
+	case KeepBot, CRMWins, Leave:
+	default:
+		return fail(ErrInvalid, fmt.Sprintf("unknown policy %q", s.opts.Policy.Conflict))
+	}
+	if s.opts.PlanAge <= 0 {
+		s.opts.PlanAge = 15 * time.Minute
+	}
+	if s.opts.ReadTimeout <= 0 {
+		s.opts.ReadTimeout = 2 * time.Minute
+	}
+	if s.opts.Logger == nil {
+		s.opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if len(clients) == 0 {
+		return fail(ErrInvalid, "a client of a CRM is needed")
+	}
+	for _, client := range clients {
+		if client == nil || client.Source() == "" {
+			return fail(ErrInvalid, "each client needs a source")
+		}
+		if slices.ContainsFunc(s.health, func(h SourceHealth) bool { return h.Source == client.Source() }) {
+			return fail(ErrDuplicate, fmt.Sprintf("two clients have the source %q; give each account a name of its own", client.Source()))
+		}
+		s.health = append(s.health, SourceHealth{Source: client.Source()})
+	}
+	return s, nil
+}
+
+// Plan reads all sources at once and says what applying would do. It changes
+// nothing. If some sources fail, the plan goes on without them and [Plan.Err]
+// says which. Plan itself fails only if no source could be read and believed,
+// and if the store failed; in the first case it returns the plan, which is
+// then empty and whose findings say why, together with [Plan.Err].
+func (s *Syncer) Plan(ctx context.Context) (*Plan, error) {
+	plan, err := s.plan(ctx, s.read(ctx), nil)
+	s.record(ctx, plan)
+	return plan, err
+}
+
+func (s *Syncer) plan(ctx context.Context, readings []reading, released []ScopeKey) (*Plan, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("statuslink: plan: %w", err)
+	}
+	snapshot, err := s.catalog.Load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	plan := diff(input{snapshot, readings, s.opts.Policy, released})
+	plan.owner, plan.madeAt = s, instant(s.catalog.opts.Now())
+	s.opts.Logger.InfoContext(ctx, "plan made", "operations", len(plan.operations),
+		"findings", len(plan.findings), "digest", plan.digest, "version", snapshot.version)
+	if len(plan.read) == 0 {
+		return plan, plan.err
+	}
+	return plan, nil
+}
+
+// read reads all sources at once.
+func (s *Syncer) read(ctx context.Context) []reading {
+	readings := make([]reading, len(s.clients))
+	var wait sync.WaitGroup
+	for i, client := range s.clients {
+		wait.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, s.opts.ReadTimeout)
+			defer cancel()
+			listing, err := client.ListStatuses(ctx)
+			readings[i] = reading{s.health[i].Source, listing, err}
+		})
+	}
+	wait.Wait()
+	return readings
+}
+
+// record keeps how the reading for a plan went. There is none if ctx ended or
+// the store failed.
+func (s *Syncer) record(ctx context.Context, plan *Plan) {
+	if plan == nil {
+		return
+	}
+	failed := make(map[string]error)
+	for _, finding := range plan.findings {
+		if finding.Err != nil {
+			failed[finding.Scope.Source] = finding.Err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.health {
+		h := &s.health[i]
+		err := failed[h.Source]
+		if err == nil {
+			h.LastSuccess, h.LastError, h.Failures = plan.madeAt, nil, 0
+			continue
+		}
+		h.LastFailure, h.LastError = plan.madeAt, kindOf(err)
+		h.Failures++
+		s.opts.Logger.WarnContext(ctx, "source not read", "source", h.Source, "kind", h.LastError, "failures", h.Failures)
+	}
+}
+
+// kindOf returns the kind of an error, or the error if it has none.
+func kindOf(err error) error {
+	if kind := crm.Kind(err); kind != nil {
+		return kind
+	}
+	for _, kind := range []error{ErrRefused, context.DeadlineExceeded, context.Canceled} {
+		if errors.Is(err, kind) {
+			return kind
+		}
+	}
+	return crm.ErrUnavailable
+}
+
+// Health tells how reading each source went, in the order of the clients. The
+// slice is the caller's.
+func (s *Syncer) Health() []SourceHealth {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.health)
+}
+
+// Apply does what the plan says, at one instant and as a whole. An empty plan
+// writes nothing. [ErrInvalid] if another Syncer made the plan; a
+// [*StaleError] that says what moved if the plan is older than PlanAge or the
+// store has moved since: make a new plan. A plan that is done already is no
+// error, and the report says so.
+func (s *Syncer) Apply(ctx context.Context, plan *Plan) (*Report, error) {
+	if plan == nil || plan.owner != s {
+		return nil, &Error{Kind: ErrInvalid, Op: "apply", Message: "this Syncer did not make the plan"}
+	}
+	if age := s.catalog.opts.Now().Sub(plan.madeAt); age > s.opts.PlanAge {
+		return nil, s.tooOld(plan.Version(), age)
+	}
+	return s.apply(ctx, plan)
+}
+
+func (s *Syncer) tooOld(version uint64, age time.Duration) error {
+	return &StaleError{
+		Planned: version, Present: version,
+		Reason: fmt.Sprintf("the plan is %s old, more than %s", age.Round(time.Second), s.opts.PlanAge),
+	}
+}
+
+func (s *Syncer) apply(ctx context.Context, plan *Plan) (*Report, error) {
+	if plan.Empty() {
+		return &Report{Plan: plan, Version: plan.Version()}, nil
+	}
+	changes := plan.changes(s.catalog.opts.Now(), s.catalog.opts.NewID)
+	next, err := s.catalog.apply(ctx, plan.snapshot, changes, "synchronise", plan.digest)
+	if err != nil {
+		var stale *StaleError
+		if errors.As(err, &stale) && plan.applied.Load() {
+			return &Report{Plan: plan, Version: stale.Present, Already: true}, nil
+		}
+		return nil, err
+	}
+	plan.applied.Store(true)
+	s.remember(plan.digest)
+	s.opts.Logger.InfoContext(ctx, "plan applied", "operations", len(plan.operations), "digest", plan.digest, "version", next.version)
+	return &Report{Plan: plan, Version: next.version, Applied: true}, nil
+}
+
+// Confirm does what the plan of the token showed: it plans again, and applies
+// if the new plan does exactly the same. A token of a plan that is done already
+// is no error, and the report says so. Otherwise the error is a [*StaleError]:
+// something moved, or the token is older than PlanAge; show a new plan.
+// [ErrInvalid] if the text is no token.
+func (s *Syncer) Confirm(ctx context.Context, token string) (*Report, error) {
+	content, err := parseToken(token)
+	if err != nil {
+		return nil, err
+	}
+	if age := s.catalog.opts.Now().Sub(content.Made); age > s.opts.PlanAge {
+		if s.applied(ctx, content.Digest) {
+			return &Report{Already: true}, nil
+		}
+		return nil, s.tooOld(0, age)
+	}
+	readings := s.read(ctx)
+	for try := 1; ; try++ {
+		plan, err := s.plan(ctx, readings, content.Released)
+		if try == 1 {
+			s.record(ctx, plan)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if plan.digest != content.Digest {
+			if s.applied(ctx, content.Digest) {
+				return &Report{Plan: plan, Version: plan.Version(), Already: true}, nil
+			}
+			return nil, &StaleError{
+				Planned: plan.Version(), Present: plan.Version(),
+				Reason: "the plan would now do something else than was shown",
+			}
+		}
+		report, err := s.apply(ctx, plan)
+		if err == nil || try == maxTries || !errors.Is(err, ErrStale) {
+			return report, err
+		}
+	}
+}
+
+// maxDone limits the digests that a Syncer remembers.
+const maxDone = 64
+
+func (s *Syncer) remember(digest string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.done = append(s.done, digest); len(s.done) > maxDone {
+		s.done = slices.Delete(s.done, 0, len(s.done)-maxDone)
+	}
+}
+
+// applied reports whether the plan with the digest was applied lately: by this
+// Syncer or, where the store remembers its changes, by any.
+func (s *Syncer) applied(ctx context.Context, digest string) bool {
+	s.mu.Lock()
+	done := slices.Contains(s.done, digest)
+	s.mu.Unlock()
+	if done {
+		return true
+	}
+	historian, ok := s.catalog.store.(Historian)
+	if !ok {
+		return false
+	}
+	// A history that cannot be read only makes the answer less kind.
+	records, err := historian.History(ctx, maxDone)
+	return err == nil && slices.ContainsFunc(records, func(r Record) bool { return r.Note.Digest == digest })
+}
+
+// Sync plans and applies in one call, for schedules. If the store moves
+// meanwhile, it plans again on what was read. Held scopes are never released,
+// and what needs a person stays undone: see Attention of the report's plan. The
+// report comes together with [Plan.Err] where some sources failed; it is nil
+// only if nothing could be applied.
+func (s *Syncer) Sync(ctx context.Context) (*Report, error) {
+	readings := s.read(ctx)
+	for try := 1; ; try++ {
+		plan, err := s.plan(ctx, readings, nil)
+		if try == 1 {
+			s.record(ctx, plan)
+		}
+		if err != nil {
+			return nil, err
+		}
+		report, err := s.apply(ctx, plan)
+		if err == nil {
+			return report, plan.err
+		}
+		if try == maxTries || !errors.Is(err, ErrStale) {
+			return nil, errors.Join(err, plan.err)
+		}
+	}
+}
