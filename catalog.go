@@ -43,11 +43,12 @@ func (c *Catalog) Load(ctx context.Context) (*Snapshot, error) {
 	if cached := c.cached.Load(); cached != nil {
 		previous = cached.snapshot
 	}
+	asked := c.opts.Now() // the answer may be as old as the question
 	snapshot, err := c.store.Load(ctx, previous)
 	if err != nil {
 		return nil, fmt.Errorf("statuslink: load: %w", err)
 	}
-	c.remember(snapshot)
+	c.remember(snapshot, asked)
 	return snapshot, nil
 }
 
@@ -73,9 +74,10 @@ func (c *Catalog) Snapshot(ctx context.Context) (*Snapshot, error) {
 	return cached.snapshot, nil
 }
 
-// remember keeps a snapshot for lookups, unless a newer one is kept.
-func (c *Catalog) remember(snapshot *Snapshot) {
-	next := &cache{snapshot: snapshot, loaded: c.opts.Now()}
+// remember keeps a snapshot that was asked for at an instant for lookups,
+// unless a newer one is kept.
+func (c *Catalog) remember(snapshot *Snapshot, asked time.Time) {
+	next := &cache{snapshot: snapshot, loaded: asked}
 	if watcher, ok := c.store.(Watcher); ok {
 		next.changed = watcher.Changed(snapshot)
 	}
@@ -111,38 +113,51 @@ func (s *Snapshot) get(keyOrID string) (Status, error) {
 }
 
 // change loads the state, lets edit say what to change, and applies it, anew
-// if the store moved meanwhile. An edit that changes nothing writes nothing.
+// if the store moved meanwhile. An edit that changes nothing writes nothing;
+// the instant of one that does is that of changes.Note.
 func (c *Catalog) change(ctx context.Context, why string, edit func(*Snapshot, *Changes) error) (*Snapshot, error) {
 	for try := 1; ; try++ {
 		snapshot, err := c.Load(ctx)
 		if err != nil {
 			return nil, err
 		}
-		changes := Changes{Version: snapshot.version}
+		changes := Changes{Version: snapshot.version, Note: c.note(ctx, why)}
 		if err := edit(snapshot, &changes); err != nil {
-			var e *Error
-			if errors.As(err, &e) && e.Op == "" {
-				e.Op = why
-			}
-			return nil, err
+			return nil, during(why, err)
 		}
-		next, err := c.apply(ctx, snapshot, changes, why, "")
+		next, err := c.apply(ctx, snapshot, changes)
 		if err == nil || try == maxTries || !errors.Is(err, ErrStale) {
 			return next, err
 		}
 	}
 }
 
+// note begins a change: all its times are those of the note.
+func (c *Catalog) note(ctx context.Context, why string) Note {
+	return Note{At: instant(c.opts.Now()), Who: actor(ctx), Why: why}
+}
+
+// during says in an error of this package what was being done. An error inside
+// another one is left alone: it may be someone else's.
+func during(why string, err error) error {
+	if e, ok := err.(*Error); ok && e.Op == "" { //nolint:errorlint // see above
+		named := *e
+		named.Op = why
+		return &named
+	}
+	return err
+}
+
 // apply makes one change of the store. A [StaleError] tells what moved since
 // the snapshot.
-func (c *Catalog) apply(ctx context.Context, from *Snapshot, changes Changes, why, digest string) (*Snapshot, error) {
+func (c *Catalog) apply(ctx context.Context, from *Snapshot, changes Changes) (*Snapshot, error) {
 	if changes.Empty() {
 		return from, nil
 	}
-	changes.Note = Note{At: instant(c.opts.Now()), Who: actor(ctx), Why: why, Digest: digest}
+	asked := c.opts.Now()
 	next, err := c.store.Apply(ctx, changes)
 	if err == nil {
-		c.remember(next)
+		c.remember(next, asked)
 		return next, nil
 	}
 	if errors.Is(err, ErrStale) {
@@ -155,7 +170,7 @@ func (c *Catalog) apply(ctx context.Context, from *Snapshot, changes Changes, wh
 	}
 	var e *Error
 	if errors.As(err, &e) {
-		return nil, err
+		return nil, during(changes.Note.Why, err)
 	}
-	return nil, fmt.Errorf("statuslink: %s: %w", why, err)
+	return nil, fmt.Errorf("statuslink: %s: %w", changes.Note.Why, err)
 }

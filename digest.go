@@ -5,30 +5,18 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"slices"
-	"strings"
-
-	"github.com/statuslink/statuslink/crm"
 )
 
-// computeDigest hashes what the plan does: operations without names and
-// reasons, held and refused parts, and policy.
+// computeDigest hashes what the plan does: policy, operations without names of
+// statuses and reasons, and held and refused parts.
 func (p *Plan) computeDigest() string {
-	type step struct {
-		Kind          OperationKind
-		Ref, Was      crm.Ref
-		Status        StatusRef
-		Changes       []Change
-		Before, After []StatusRef
+	hash := sha256.New()
+	encoder := json.NewEncoder(hash)
+	add := func(part any) {
+		if err := encoder.Encode(part); err != nil {
+			panic("statuslink: a plan cannot be encoded: " + err.Error()) // only texts and numbers
+		}
 	}
-	type part struct {
-		Kind  FindingKind
-		Scope ScopeKey
-	}
-	content := struct {
-		Policy  Policy
-		Steps   []step
-		Missing []part
-	}{Policy: p.policy}
 	anonymous := func(refs []StatusRef) []StatusRef {
 		refs = slices.Clone(refs)
 		for i := range refs {
@@ -36,22 +24,17 @@ func (p *Plan) computeDigest() string {
 		}
 		return refs
 	}
+	add(p.policy)
 	for _, op := range p.operations {
-		op.Status.Name = ""
-		content.Steps = append(content.Steps, step{
-			op.Kind, op.Ref, op.Was, op.Status, op.Changes, anonymous(op.Before), anonymous(op.After),
-		})
+		op.Status.Name, op.Reason = "", ""
+		op.Before, op.After = anonymous(op.Before), anonymous(op.After)
+		add(op)
 	}
 	for _, f := range p.findings {
 		switch f.Kind {
 		case FindingHeld, FindingFailed, FindingOtherAccount:
-			content.Missing = append(content.Missing, part{f.Kind, f.Scope})
+			add(Finding{Kind: f.Kind, Scope: f.Scope})
 		}
 	}
-	var text strings.Builder
-	if err := json.NewEncoder(&text).Encode(content); err != nil {
-		panic("statuslink: a plan cannot be encoded: " + err.Error()) // only texts and numbers
-	}
-	sum := sha256.Sum256([]byte(text.String()))
-	return hex.EncodeToString(sum[:16])
+	return hex.EncodeToString(hash.Sum(nil)[:16])
 }

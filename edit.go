@@ -23,8 +23,9 @@ type Definition struct {
 
 // Ensure creates, in the given order at the end of the list, the statuses that
 // are missing by Key. It changes nothing that exists, so it can be the first
-// line of every bot. The error is [ErrInvalid] if a definition cannot be kept,
-// and then nothing was created.
+// line of every bot. Names and Aliases are cleaned as by [Catalog.Create]. The
+// error is [ErrInvalid] if a definition that is missing cannot be kept,
+// [ErrDuplicate] if two have one Key, and then nothing was created.
 func (c *Catalog) Ensure(ctx context.Context, definitions ...Definition) error {
 	_, err := c.change(ctx, "ensure", func(s *Snapshot, changes *Changes) error {
 		for i, d := range definitions {
@@ -45,7 +46,9 @@ func (c *Catalog) Ensure(ctx context.Context, definitions ...Definition) error {
 
 // Create adds a status at the end of the list and returns it. Key, Name, Color,
 // Outcome and Aliases are taken from status; everything else is set here. Name,
-// Color and Aliases are cleaned as [crm.CleanName] and [crm.CleanColor] do.
+// Color and Aliases are cleaned as [crm.CleanName] and [crm.CleanColor] do, but
+// a name that is too long is not cut and a bad colour not dropped: [ErrInvalid].
+// [ErrDuplicate] if another status has the Key.
 func (c *Catalog) Create(ctx context.Context, status Status) (Status, error) {
 	var id string
 	next, err := c.change(ctx, "create", func(s *Snapshot, changes *Changes) error {
@@ -58,23 +61,24 @@ func (c *Catalog) Create(ctx context.Context, status Status) (Status, error) {
 }
 
 func (c *Catalog) create(s *Snapshot, changes *Changes, status Status) string {
-	now := instant(c.opts.Now())
-	status.ID, status.Created, status.Updated = c.opts.NewID(), now, now
+	status.ID, status.Created, status.Updated = c.opts.NewID(), changes.Note.At, changes.Note.At
 	status.tidy()
+	changes.Create = append(changes.Create, status)
 	last := 0
 	if n := s.Len(); n > 0 {
-		if last = s.At(n - 1).Order; last > maxOrder-(len(changes.Create)+1)*orderGap {
-			c.renumber(s, changes)
+		if last = s.At(n - 1).Order; last > maxOrder-len(changes.Create)*orderGap {
+			renumber(s, changes)
 			last = n * orderGap
 		}
 	}
-	status.Order = last + (len(changes.Create)+1)*orderGap
-	changes.Create = append(changes.Create, status)
+	for i := range changes.Create {
+		changes.Create[i].Order = last + (i+1)*orderGap
+	}
 	return status.ID
 }
 
 // renumber makes room at the end of the list.
-func (c *Catalog) renumber(s *Snapshot, changes *Changes) {
+func renumber(s *Snapshot, changes *Changes) {
 	changes.Update = nil
 	for i := range s.Len() {
 		status := s.state.Statuses[i].Clone()
@@ -83,15 +87,22 @@ func (c *Catalog) renumber(s *Snapshot, changes *Changes) {
 	}
 }
 
-// tidy cleans what people type. A bad colour stays, to be refused.
+// tidy cleans what people type. A bad colour and a name that is too long stay,
+// to be refused.
 func (s *Status) tidy() {
-	s.Name = crm.CleanName(s.Name)
+	tidy := func(name string) string {
+		if clean := crm.CleanName(name); utf8.RuneCountInString(clean) < crm.MaxName || utf8.RuneCountInString(strings.TrimSpace(name)) <= crm.MaxName {
+			return clean
+		}
+		return name
+	}
+	s.Name = tidy(s.Name)
 	if color := crm.CleanColor(s.Color); color != "" {
 		s.Color = color
 	}
 	s.Aliases = slices.Clone(s.Aliases)
 	for i := range s.Aliases {
-		s.Aliases[i] = crm.CleanName(s.Aliases[i])
+		s.Aliases[i] = tidy(s.Aliases[i])
 	}
 }
 
@@ -135,7 +146,7 @@ func (c *Catalog) update(ctx context.Context, why, keyOrID string, edit func(*Sn
 			return err
 		}
 		if !equalStatus(&status, &before) {
-			status.Updated = instant(c.opts.Now())
+			status.Updated = changes.Note.At
 			changes.Update = append(changes.Update, status)
 		}
 		return nil
@@ -160,14 +171,14 @@ func (c *Catalog) Reorder(ctx context.Context, keysOrIDs ...string) error {
 				return &Error{Kind: ErrInvalid, Status: key, Message: "the sequence names the status twice"}
 			}
 		}
-		c.deal(s, changes, owners)
+		deal(s, changes, owners)
 		return nil
 	})
 	return err
 }
 
 // deal gives the places of some statuses to the same in the given sequence.
-func (c *Catalog) deal(s *Snapshot, changes *Changes, owners []int) {
+func deal(s *Snapshot, changes *Changes, owners []int) {
 	places := slices.Sorted(slices.Values(owners))
 	sequence := make([]int, s.Len())
 	for i := range sequence {
@@ -186,7 +197,7 @@ func (c *Catalog) deal(s *Snapshot, changes *Changes, owners []int) {
 			status := s.state.Statuses[i].Clone()
 			status.Order = order
 			if m.touched[i] {
-				status.Updated = instant(c.opts.Now())
+				status.Updated = changes.Note.At
 			}
 			changes.Update = append(changes.Update, status)
 		}
@@ -242,7 +253,7 @@ func (c *Catalog) FollowSequence(ctx context.Context, scope ScopeKey) error {
 			return &crm.Status{Ref: leader.Ref, Order: leader.Base.Order}
 		}
 		slices.SortFunc(owners, func(a, b int) int { return inCRMOrder(base(a), base(b)) })
-		c.deal(s, changes, owners)
+		deal(s, changes, owners)
 		return nil
 	})
 	return err

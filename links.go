@@ -24,7 +24,7 @@ func (c *Catalog) Link(ctx context.Context, keyOrID string, ref crm.Ref) (Status
 		if s.IsIgnored(ref) {
 			changes.Restore = append(changes.Restore, ref)
 		}
-		status.Links = append(status.Links, Link{Ref: ref, LinkedAt: instant(c.opts.Now())})
+		status.Links = append(status.Links, Link{Ref: ref, LinkedAt: changes.Note.At})
 		return nil
 	})
 }
@@ -40,21 +40,22 @@ func (c *Catalog) Unlink(ctx context.Context, ref crm.Ref) error {
 		}
 		status := found.Clone()
 		i := status.link(ref)
-		changes.Ignore = append(changes.Ignore, c.ignored(ctx, status.Links[i], &status))
+		changes.Ignore = append(changes.Ignore, ignored(changes, status.Links[i], &status))
 		status.Links = slices.Delete(status.Links, i, i+1)
-		status.Updated = instant(c.opts.Now())
+		status.Updated = changes.Note.At
 		changes.Update = append(changes.Update, status)
 		return nil
 	})
 	return err
 }
 
-func (c *Catalog) ignored(ctx context.Context, link Link, status *Status) Ignored {
+// ignored returns a link that is cut as an ignored Ref.
+func ignored(changes *Changes, link Link, status *Status) Ignored {
 	name := link.Base.Name
 	if name == "" {
 		name = status.Name
 	}
-	return Ignored{Ref: link.Ref, Name: name, Since: instant(c.opts.Now()), Who: actor(ctx)}
+	return Ignored{Ref: link.Ref, Name: name, Since: changes.Note.At, Who: changes.Note.Who}
 }
 
 // Lead makes a link the first of its status, so that it leads while it is not
@@ -76,7 +77,7 @@ func (c *Catalog) Lead(ctx context.Context, ref crm.Ref) (Status, error) {
 		status := found.Clone()
 		link := status.Links[i]
 		status.Links = slices.Insert(slices.Delete(status.Links, i, i+1), 0, link)
-		status.Updated = instant(c.opts.Now())
+		status.Updated = changes.Note.At
 		changes.Update = append(changes.Update, status)
 		return nil
 	})
@@ -93,7 +94,7 @@ func (c *Catalog) Ignore(ctx context.Context, ref crm.Ref, name string) error {
 			return &Error{Kind: ErrInUse, Status: status.label(), Message: fmt.Sprintf("it is linked to %s; unlink that instead", ref)}
 		}
 		if !s.IsIgnored(ref) {
-			ignored := Ignored{Ref: ref, Name: crm.CleanName(name), Since: instant(c.opts.Now()), Who: actor(ctx)}
+			ignored := Ignored{Ref: ref, Name: crm.CleanName(name), Since: changes.Note.At, Who: changes.Note.Who}
 			changes.Ignore = append(changes.Ignore, ignored)
 		}
 		return nil
@@ -118,6 +119,9 @@ func (c *Catalog) Restore(ctx context.Context, ref crm.Ref) error {
 // whatever account the next synchronisation finds.
 func (c *Catalog) AcceptAccount(ctx context.Context, source string, names ...string) error {
 	_, err := c.change(ctx, "accept account", func(s *Snapshot, changes *Changes) error {
+		if slices.Contains(names, "") {
+			return &Error{Kind: ErrInvalid, Status: source, Message: "an account's name is not empty; give no names at all to accept any account"}
+		}
 		sorted := slices.Compact(slices.Sorted(slices.Values(names)))
 		if !slices.Equal(sorted, s.Account(source)) {
 			changes.Accounts = append(changes.Accounts, Account{source, sorted})
@@ -153,7 +157,7 @@ func (c *Catalog) RenameSource(ctx context.Context, old, name string) error {
 				}
 			}
 			if !slices.Equal(renamed.Links, status.Links) {
-				renamed.Updated = instant(c.opts.Now())
+				renamed.Updated = changes.Note.At
 				changes.Update = append(changes.Update, renamed)
 			}
 		}

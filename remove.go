@@ -78,11 +78,14 @@ func (c *Catalog) Remove(ctx context.Context, removal *Removal) error {
 		}
 		if !slices.Equal(inUse, removal.InUse) {
 			moved.Reason = fmt.Sprintf("%q is now in use by: %s", status.Name, strings.Join(inUse, ", "))
+			if len(inUse) == 0 {
+				moved.Reason = fmt.Sprintf("%q is no longer in use", status.Name)
+			}
 			return moved
 		}
 		changes.Remove = append(changes.Remove, status.ID)
 		for _, link := range status.Links {
-			changes.Ignore = append(changes.Ignore, c.ignored(ctx, link, &status))
+			changes.Ignore = append(changes.Ignore, ignored(changes, link, &status))
 		}
 		return nil
 	})

@@ -1,0 +1,74 @@
+package crmhttp
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+	"strings"
+
+	"github.com/statuslink/statuslink/crm"
+)
+
+// Decode decodes the answer into the value that into points to, with
+// encoding/json: unknown fields are ignored. op says what is being done, for
+// errors.
+//
+// The error is of kind [crm.ErrBadResponse] if the body is not exactly one JSON
+// value of the wanted form: if it is HTML (by what it says it is, or by its
+// first character), empty, cut, followed by something else, or null. A missing
+// media type, or another one, is no error. After an error the value holds
+// nothing that can be relied on.
+func (c *Client) Decode(op string, response Response, into any) error {
+	fail := func(message string, err error) error {
+		return c.Error(op, &crm.Error{Kind: crm.ErrBadResponse, Status: response.Status, Message: message, Err: err})
+	}
+	if looksLikeHTML(response) {
+		return fail("a page of HTML instead of JSON; is the address right?", nil)
+	}
+	body := bytes.TrimPrefix(response.Body, []byte("\uFEFF")) // some PHP servers begin with it
+	switch trimmed := bytes.TrimSpace(body); {
+	case len(trimmed) == 0:
+		return fail("an empty answer instead of JSON", nil)
+	case string(trimmed) == "null":
+		return fail("null instead of an answer", nil)
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return fail(explain(err, len(body)), nil)
+	}
+	return nil
+}
+
+// explain says what is wrong with JSON, without showing what is in it.
+func explain(err error, length int) string {
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		if syntax.Offset >= int64(length) {
+			return fmt.Sprintf("the JSON ends too early (after %d bytes)", length)
+		}
+		return fmt.Sprintf("broken JSON (at byte %d)", syntax.Offset)
+	}
+	var form *json.UnmarshalTypeError
+	if errors.As(err, &form) {
+		value, _, _ := strings.Cut(form.Value, " ") // "number 17" shows the number
+		where := "at the top"
+		if form.Field != "" {
+			where = "in the field " + form.Field
+		}
+		return fmt.Sprintf("JSON of another form than expected (%s %s, at byte %d)", value, where, form.Offset)
+	}
+	return err.Error()
+}
+
+// looksLikeHTML reports whether the answer is a page for people: of a proxy, a
+// login form, a maintenance note.
+func looksLikeHTML(response Response) bool {
+	if media, _, err := mime.ParseMediaType(response.Header.Get("Content-Type")); err == nil {
+		if media == "text/html" || media == "application/xhtml+xml" {
+			return true
+		}
+	}
+	body := bytes.TrimLeft(response.Body, "\uFEFF \t\r\n")
+	return len(body) > 0 && body[0] == '<'
+}
