@@ -9,8 +9,9 @@ import (
 )
 
 // maxTries limits how often a change is made anew because others changed the
-// store meanwhile.
-const maxTries = 10
+// store meanwhile. Whenever one has to be, another one was made, so this many
+// at the same time all come through.
+const maxTries = 100
 
 // Catalog is the list of a bot's statuses over a [Store], for people and for
 // the bot's code. It is safe for concurrent use, and so are several Catalogs

@@ -87,7 +87,8 @@ func mergeField[T comparable](f *fieldMerge, field Field, bot, base *T, said T, 
 	report := func(kind FindingKind, message string) {
 		f.sc.find(Finding{
 			Kind: kind, Ref: f.row.Ref, Status: f.m.ref(f.at.status), Field: field,
-			Bot: valueText(was), CRM: valueText(said), Message: message,
+			Bot: valueText(was), CRM: valueText(said),
+			Message: fmt.Sprintf("%s %q in the bot, %q in the CRM; %s", field, valueText(was), valueText(said), message),
 		})
 	}
 	switch {
@@ -98,15 +99,15 @@ func mergeField[T comparable](f *fieldMerge, field Field, bot, base *T, said T, 
 		if *bot == nothing && fill {
 			*bot = said
 		} else {
-			report(FindingDiffers, fmt.Sprintf("the bot's %s is kept; the CRM has another one", field))
+			report(FindingDiffers, "the bot's is kept")
 		}
 	case *bot == *base:
 		*bot = said
 	case f.m.policy.Conflict == CRMWins:
-		report(FindingConflict, fmt.Sprintf("both sides changed the %s; the CRM's is taken", field))
+		report(FindingConflict, "both sides changed it, and the CRM's is taken")
 		*bot = said
 	default:
-		report(FindingConflict, fmt.Sprintf("both sides changed the %s; the bot's is kept", field))
+		report(FindingConflict, "both sides changed it, and the bot's is kept")
 		if f.m.policy.Conflict == Leave {
 			return
 		}

@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/statuslink/statuslink/crm"
 )
@@ -90,20 +93,22 @@ func renumber(s *Snapshot, changes *Changes) {
 // tidy cleans what people type. A bad colour and a name that is too long stay,
 // to be refused.
 func (s *Status) tidy() {
-	tidy := func(name string) string {
-		if clean := crm.CleanName(name); utf8.RuneCountInString(clean) < crm.MaxName || utf8.RuneCountInString(strings.TrimSpace(name)) <= crm.MaxName {
-			return clean
-		}
-		return name
-	}
-	s.Name = tidy(s.Name)
+	s.Name = tidyName(s.Name)
 	if color := crm.CleanColor(s.Color); color != "" {
 		s.Color = color
 	}
 	s.Aliases = slices.Clone(s.Aliases)
 	for i := range s.Aliases {
-		s.Aliases[i] = tidy(s.Aliases[i])
+		s.Aliases[i] = tidyName(s.Aliases[i])
 	}
+}
+
+func tidyName(name string) string {
+	shown := strings.TrimFunc(name, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
+	if utf8.RuneCountInString(shown) > crm.MaxName {
+		return shown
+	}
+	return crm.CleanName(name)
 }
 
 // result returns the status with the ID after a change.

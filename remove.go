@@ -47,7 +47,7 @@ func (c *Catalog) PreviewRemove(ctx context.Context, keyOrID string) (*Removal, 
 	}
 	status, err := snapshot.get(keyOrID)
 	if err != nil {
-		return nil, err
+		return nil, during("preview removal", err)
 	}
 	inUse, err := c.opts.InUse(ctx, status.Clone())
 	if err != nil {

@@ -38,7 +38,7 @@ type Syncer struct {
 
 	mu     sync.Mutex
 	health []SourceHealth
-	done   []string // digests of the latest plans applied
+	done   []Record // the latest plans applied
 }
 
 // SourceHealth tells how reading a source went.
@@ -57,14 +57,16 @@ type SourceHealth struct {
 
 // Report tells what applying a plan did.
 type Report struct {
-	// Plan is the plan that was applied, or found to be done already.
+	// Plan is the plan that was applied. Where [Syncer.Confirm] finds that it
+	// was done already, it is a new plan: what is left to do, if anything.
 	Plan *Plan
-	// Version is the store's version afterwards.
+	// Version is the store's version afterwards; where nothing was written, the
+	// one that was looked at.
 	Version uint64
 	// Applied reports that the store was changed.
 	Applied bool
-	// Already reports that the plan had been applied before, so that there was
-	// nothing left to do.
+	// Already reports that the plan had been applied before, so that nothing
+	// was done now.
 	Already bool
 }
 
@@ -183,7 +185,8 @@ func (s *Syncer) record(ctx context.Context, plan *Plan) {
 	}
 }
 
-// kindOf returns the kind of an error, or the error if it has none.
+// kindOf returns the kind of a source's error; one that tells none counts as
+// unavailable.
 func kindOf(err error) error {
 	if kind := crm.Kind(err); kind != nil {
 		return kind
@@ -213,10 +216,21 @@ func (s *Syncer) Apply(ctx context.Context, plan *Plan) (*Report, error) {
 	if plan == nil || plan.owner != s {
 		return nil, &Error{Kind: ErrInvalid, Op: "apply", Message: "this Syncer did not make the plan"}
 	}
+	var report *Report
+	var err error
 	if age := s.catalog.opts.Now().Sub(plan.madeAt); age > s.opts.PlanAge {
-		return nil, s.tooOld(plan.Version(), age)
+		err = s.tooOld(plan.Version(), age)
+	} else {
+		report, err = s.apply(ctx, plan)
 	}
-	return s.apply(ctx, plan)
+	if errors.Is(err, ErrStale) && (plan.applied.Load() || s.applied(ctx, plan.digest, plan.Version())) {
+		now, err := s.catalog.Load(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return &Report{Plan: plan, Version: now.version, Already: true}, nil
+	}
+	return report, err
 }
 
 func (s *Syncer) tooOld(version uint64, age time.Duration) error {
@@ -230,17 +244,16 @@ func (s *Syncer) apply(ctx context.Context, plan *Plan) (*Report, error) {
 	if plan.Empty() {
 		return &Report{Plan: plan, Version: plan.Version()}, nil
 	}
-	changes := plan.changes(s.catalog.opts.Now(), s.catalog.opts.NewID)
-	next, err := s.catalog.apply(ctx, plan.snapshot, changes, "synchronise", plan.digest)
+	note := s.catalog.note(ctx, "synchronise")
+	note.Digest = plan.digest
+	changes := plan.changes(note.At, s.catalog.opts.NewID)
+	changes.Note = note
+	next, err := s.catalog.apply(ctx, plan.snapshot, changes)
 	if err != nil {
-		var stale *StaleError
-		if errors.As(err, &stale) && plan.applied.Load() {
-			return &Report{Plan: plan, Version: stale.Present, Already: true}, nil
-		}
 		return nil, err
 	}
 	plan.applied.Store(true)
-	s.remember(plan.digest)
+	s.remember(Record{Version: next.version, Note: note})
 	s.opts.Logger.InfoContext(ctx, "plan applied", "operations", len(plan.operations), "digest", plan.digest, "version", next.version)
 	return &Report{Plan: plan, Version: next.version, Applied: true}, nil
 }
@@ -255,11 +268,9 @@ func (s *Syncer) Confirm(ctx context.Context, token string) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	if age := s.catalog.opts.Now().Sub(content.Made); age > s.opts.PlanAge {
-		if s.applied(ctx, content.Digest) {
-			return &Report{Already: true}, nil
-		}
-		return nil, s.tooOld(0, age)
+	already := s.applied(ctx, content.Digest, content.Version)
+	if age := s.catalog.opts.Now().Sub(content.Made); age > s.opts.PlanAge && !already {
+		return nil, s.tooOld(content.Version, age)
 	}
 	readings := s.read(ctx)
 	for try := 1; ; try++ {
@@ -267,15 +278,18 @@ func (s *Syncer) Confirm(ctx context.Context, token string) (*Report, error) {
 		if try == 1 {
 			s.record(ctx, plan)
 		}
+		if already && plan != nil {
+			return &Report{Plan: plan, Version: plan.Version(), Already: true}, nil
+		}
 		if err != nil {
 			return nil, err
 		}
 		if plan.digest != content.Digest {
-			if s.applied(ctx, content.Digest) {
-				return &Report{Plan: plan, Version: plan.Version(), Already: true}, nil
+			if already = s.applied(ctx, content.Digest, content.Version); already {
+				continue
 			}
 			return nil, &StaleError{
-				Planned: plan.Version(), Present: plan.Version(),
+				Planned: content.Version, Present: plan.Version(),
 				Reason: "the plan would now do something else than was shown",
 			}
 		}
@@ -286,22 +300,25 @@ func (s *Syncer) Confirm(ctx context.Context, token string) (*Report, error) {
 	}
 }
 
-// maxDone limits the digests that a Syncer remembers.
+// maxDone limits the applied plans that a Syncer remembers.
 const maxDone = 64
 
-func (s *Syncer) remember(digest string) {
+func (s *Syncer) remember(done Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.done = append(s.done, digest); len(s.done) > maxDone {
+	if s.done = append(s.done, done); len(s.done) > maxDone {
 		s.done = slices.Delete(s.done, 0, len(s.done)-maxDone)
 	}
 }
 
-// applied reports whether the plan with the digest was applied lately: by this
-// Syncer or, where the store remembers its changes, by any.
-func (s *Syncer) applied(ctx context.Context, digest string) bool {
+// applied reports whether the plan with the digest, made from the version of
+// the store, was applied: by this Syncer or, where the store remembers its
+// changes, by any. What was done before the plan was made does not count: a CRM
+// can come to the same difference again.
+func (s *Syncer) applied(ctx context.Context, digest string, version uint64) bool {
+	is := func(r Record) bool { return r.Note.Digest == digest && r.Version > version }
 	s.mu.Lock()
-	done := slices.Contains(s.done, digest)
+	done := slices.ContainsFunc(s.done, is)
 	s.mu.Unlock()
 	if done {
 		return true
@@ -312,7 +329,7 @@ func (s *Syncer) applied(ctx context.Context, digest string) bool {
 	}
 	// A history that cannot be read only makes the answer less kind.
 	records, err := historian.History(ctx, maxDone)
-	return err == nil && slices.ContainsFunc(records, func(r Record) bool { return r.Note.Digest == digest })
+	return err == nil && slices.ContainsFunc(records, is)
 }
 
 // Sync plans and applies in one call, for schedules. If the store moves

@@ -23,11 +23,11 @@ func (p *Plan) String() string {
 			if op := &p.operations[i]; op.Kind == OpNote {
 				notes++
 			} else {
-				t.add(string(op.Kind), op.subject(), op.Ref.ID, op.what(), op.Reason)
+				t.add(string(op.Kind), op.subject(), op.Ref.ID, op.why())
 			}
 		}
 		if notes > 0 {
-			t.add(string(OpNote), plural(notes, "status", "statuses"), "", "", "the CRM's values are noted; nothing changes in the bot")
+			t.add(string(OpNote), plural(notes, "status", "statuses"), "", "the CRM's values are noted; nothing changes in the bot")
 		}
 		b.WriteString(t.String())
 	}
@@ -112,27 +112,50 @@ func (o *Operation) subject() string {
 	return o.Status.Name
 }
 
-// what says what the operation changes.
-func (o *Operation) what() string {
+// why says what the operation changes, and the reason.
+func (o *Operation) why() string {
 	switch o.Kind {
 	case OpReorder:
-		return nameList(o.Before) + " -> " + nameList(o.After)
-	case OpCreate:
-		return ""
+		before, after := trimSequences(o.Before, o.After)
+		return nameList(before) + " -> " + nameList(after) + ": " + o.Reason
 	case OpRelink:
-		return "was " + o.Was.ID
+		return "was " + o.Was.ID + ": " + o.Reason
+	case OpCreate, OpScope:
+		return o.Reason
 	}
 	parts := make([]string, len(o.Changes))
 	for i, c := range o.Changes {
 		parts[i] = fmt.Sprintf("%s %q -> %q", c.Field, c.Before, c.After)
 	}
-	return strings.Join(parts, ", ")
+	if len(parts) == 0 {
+		return o.Reason
+	}
+	return strings.Join(parts, ", ") + ": " + o.Reason
 }
 
+// trimSequences leaves out what two sequences of the same statuses have in
+// common at both ends.
+func trimSequences(a, b []StatusRef) (x, y []StatusRef) {
+	for len(a) > 0 && a[0] == b[0] {
+		a, b = a[1:], b[1:]
+	}
+	for len(a) > 0 && a[len(a)-1] == b[len(b)-1] {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	return a, b
+}
+
+// shownNames limits the names of a sequence in a table.
+const shownNames = 4
+
 func nameList(refs []StatusRef) string {
-	names := make([]string, len(refs))
+	var names []string
 	for i, ref := range refs {
-		names[i] = ref.Name
+		if i == shownNames {
+			names = append(names, fmt.Sprintf("%d more", len(refs)-i))
+			break
+		}
+		names = append(names, ref.Name)
 	}
 	return strings.Join(names, ", ")
 }

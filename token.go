@@ -9,6 +9,7 @@ import (
 // tokenContent is what a token holds: enough to make the same plan again.
 type tokenContent struct {
 	Digest   string     `json:"d"`
+	Version  uint64     `json:"v"` // of the store; the plan was done if it was applied past this
 	Made     time.Time  `json:"t"`
 	Released []ScopeKey `json:"r,omitempty"`
 }
@@ -18,7 +19,7 @@ type tokenContent struct {
 // no permission: whoever may call Confirm decides that. It is as good for
 // another process with the same sources and policy.
 func (p *Plan) Token() string {
-	content, err := json.Marshal(tokenContent{p.digest, p.madeAt, p.released})
+	content, err := json.Marshal(tokenContent{p.digest, p.snapshot.version, p.madeAt, p.released})
 	if err != nil {
 		panic("statuslink: a token cannot be encoded: " + err.Error()) // only texts and a time
 	}

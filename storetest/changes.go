@@ -20,6 +20,7 @@ var (
 	refA = crm.Ref{Source: "crm", ID: "a"}
 	refB = crm.Ref{Source: "crm", ID: "b"}
 	refC = crm.Ref{Source: "crm", ID: "c"}
+	refD = crm.Ref{Source: "crm", ID: "d"}
 )
 
 // linked returns a status with a key and links.
@@ -48,7 +49,7 @@ func makesEveryPart(t *test) {
 	})
 	t.apply(statuslink.Changes{
 		Create:     []statuslink.Status{linked("4", "four", refC)},
-		Update:     []statuslink.Status{linked("2", "second", refB, other(refC))},
+		Update:     []statuslink.Status{linked("2", "second", refB, refD)},
 		Remove:     []string{"3"},
 		Ignore:     []statuslink.Ignored{ignored(other(refB), "new")},
 		Restore:    []crm.Ref{other(refC)},
@@ -57,7 +58,7 @@ func makesEveryPart(t *test) {
 		Accounts:   []statuslink.Account{{Source: "b", Names: []string{"new"}}, {Source: "c"}, {Source: "d", Names: []string{"added"}}},
 	})
 	t.holds("a part of a change is not made, or something else was changed", statuslink.State{
-		Statuses: []statuslink.Status{linked("1", "one", refA), linked("2", "second", refB, other(refC)), linked("4", "four", refC)},
+		Statuses: []statuslink.Status{linked("1", "one", refA), linked("2", "second", refB, refD), linked("4", "four", refC)},
 		Ignored:  []statuslink.Ignored{ignored(other(refA), "stays"), ignored(other(refB), "new")},
 		Scopes:   []statuslink.Scope{scope("", "stays"), scope("1", "new"), scope("3", "added")},
 		Accounts: []statuslink.Account{{Source: "a", Names: []string{"stays"}}, {Source: "b", Names: []string{"new"}}, {Source: "d", Names: []string{"added"}}},

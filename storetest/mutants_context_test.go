@@ -137,7 +137,6 @@ func concurrentMutants() []mutant {
 }
 
 func watcherMutants() []mutant {
-	open := make(chan struct{})
 	closed := make(chan struct{})
 	close(closed)
 	changed := func(f func(*broken, *statuslink.Snapshot) <-chan struct{}) func() statuslink.Store {
@@ -155,9 +154,7 @@ func watcherMutants() []mutant {
 			return b.Store.Changed(prev)
 		}), "WatcherWaits", "an empty store"},
 		{
-			"never tells of a change", func() statuslink.Store {
-				return &broken{changed: func(*broken, *statuslink.Snapshot) <-chan struct{} { return make(chan struct{}) }}
-			},
+			"never tells of a change", changed(func(*broken, *statuslink.Snapshot) <-chan struct{} { return make(chan struct{}) }),
 			"WatcherTellsOfAChange", "was not closed within",
 		},
 		{"tells one watcher alone", func() statuslink.Store {
@@ -217,7 +214,7 @@ func watcherMutants() []mutant {
 		}), "WatcherTellsOfThePast", "was not closed within"},
 		{"forgets who was left two changes behind", changed(func(b *broken, prev *statuslink.Snapshot) <-chan struct{} {
 			if now, _ := b.Store.Load(context.Background(), nil); now.Version() > prev.Version()+1 {
-				return open
+				return make(chan struct{})
 			}
 			return b.Store.Changed(prev)
 		}), "WatcherTellsOfThePast", "two changes ago"},

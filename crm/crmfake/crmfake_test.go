@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/statuslink/statuslink/crm"
 	"github.com/statuslink/statuslink/crm/crmfake"
 )

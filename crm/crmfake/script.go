@@ -50,8 +50,7 @@ func (c *Client) Hold() (release func()) {
 	gate := make(chan struct{})
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	// A new slice each time: running calls hold the old one.
-	c.gates = append(slices.Clip(c.gates), gate)
+	c.gates = append(c.gates, gate) // calls hold a shorter slice, or an older one
 	return func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/go-resty/resty/v2"
+
 	"github.com/statuslink/statuslink/crm/crmhttp"
 )
 

@@ -1,6 +1,7 @@
 package crmhttp
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -68,10 +69,10 @@ func kindOf(status int) error {
 // kind [crm.ErrUnavailable] where there was no answer at all or one with the
 // HTTP status 408, 425, 502, 503 or 504.
 func Retryable(e *crm.Error) bool {
-	switch e.Kind {
-	case crm.ErrRateLimited:
+	switch {
+	case errors.Is(e.Kind, crm.ErrRateLimited):
 		return true
-	case crm.ErrUnavailable:
+	case errors.Is(e.Kind, crm.ErrUnavailable):
 		switch e.Status {
 		case 0, http.StatusRequestTimeout, http.StatusTooEarly,
 			http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:

@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/go-resty/resty/v2"
+
 	"github.com/statuslink/statuslink/crm"
 )
 

@@ -44,10 +44,7 @@ func (c *Client) Decode(op string, response Response, into any) error {
 func explain(err error, length int) string {
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
-		if syntax.Offset >= int64(length) {
-			return fmt.Sprintf("the JSON ends too early (after %d bytes)", length)
-		}
-		return fmt.Sprintf("broken JSON (at byte %d)", syntax.Offset)
+		return fmt.Sprintf("broken or cut JSON (at byte %d of %d)", syntax.Offset, length)
 	}
 	var form *json.UnmarshalTypeError
 	if errors.As(err, &form) {

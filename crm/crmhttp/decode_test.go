@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/statuslink/statuslink/crm"
 	"github.com/statuslink/statuslink/crm/crmhttp"
 )
@@ -37,10 +38,10 @@ func TestShapeOfTheAnswer(t *testing.T) {
 		{"empty", "application/json", "", false, "empty"},
 		{"blank", "application/json", " \r\n", false, "empty"},
 		{"null", "application/json", " null\n", false, "null"},
-		{"cut", "application/json", `{"a":1`, false, "too early (after 6 bytes)"},
-		{"cut in a text", "application/json", `{"a":"secre`, false, "too early"},
-		{"garbage behind", "application/json", `{"a":1}{"a":2}`, false, "at byte 8"},
-		{"warning in front", "application/json", `Warning: {"a":1}`, false, "at byte 1"},
+		{"cut", "application/json", `{"a":1`, false, "at byte 6 of 6"},
+		{"cut in a text", "application/json", `{"a":"secre`, false, "at byte 11 of 11"},
+		{"garbage behind", "application/json", `{"a":1}{"a":2}`, false, "at byte 8 of 14"},
+		{"warning in front", "application/json", `Warning: {"a":1}`, false, "at byte 1 of"},
 		{"other form", "application/json", `{"a":"secret"}`, false, "string in the field a"},
 		{"number of other form", "application/json", `{"a":123456.7}`, false, "number in the field a"},
 		{"array", "application/json", `[1]`, false, "array at the top"},
@@ -72,12 +73,12 @@ func TestShapeOfTheAnswer(t *testing.T) {
 
 func TestNoContentIsNoJSON(t *testing.T) {
 	t.Parallel()
-	client := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, crmhttp.Options{})
+	client := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }, crmhttp.Options{})
 	response, err := client.Do(t.Context(), crmhttp.Request{Op: "list", Method: "DELETE"})
 	if err != nil || response.Status != 204 || len(response.Body) != 0 {
 		t.Errorf("Do = %v, %v", response, err)
 	}
-	detail(t, list(t.Context(), client), crm.ErrBadResponse)
+	wantKind(t, list(t.Context(), client), crm.ErrBadResponse)
 }
 
 func gzipped(t *testing.T, text string) []byte {
@@ -98,7 +99,7 @@ func TestBodyIsLimitedAfterDecompression(t *testing.T) {
 	text := func(n int) string { return `"` + strings.Repeat("a", n-2) + `"` }
 	for _, compressed := range []string{"no", "by the transport", "by us"} {
 		for _, size := range []int{100_000, 100_001} {
-			client := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			client := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 				body := []byte(text(size))
 				if compressed != "no" {
 					w.Header().Set("Content-Encoding", "gzip")
@@ -154,7 +155,7 @@ func TestBrokenCompression(t *testing.T) {
 			client := over(t, func(*http.Request) (*http.Response, error) {
 				return reply(200, string(test.body), "Content-Encoding", test.encoding), nil
 			}, crmhttp.Options{Attempts: 1})
-			detail(t, list(t.Context(), client), test.kind)
+			wantKind(t, list(t.Context(), client), test.kind)
 		})
 	}
 }
@@ -167,12 +168,25 @@ func TestFailureSurvivesItsBody(t *testing.T) {
 	if e := detail(t, list(t.Context(), huge), crm.ErrForbidden); e.Status != 403 {
 		t.Errorf("status = %d", e.Status)
 	}
+	read := 0
+	long := over(t, func(*http.Request) (*http.Response, error) { return reply(403, strings.Repeat("x", 1<<20)), nil }, crmhttp.Options{
+		Classify: func(r crmhttp.Response) *crm.Error { read = len(r.Body); return crmhttp.Classify(r) },
+	})
+	if wantKind(t, list(t.Context(), long), crm.ErrForbidden); read == 0 || read > 100_000 {
+		t.Errorf("%d bytes of a failure were read", read)
+	}
+	for _, encoding := range []string{"br", "gzip"} {
+		packed := over(t, func(*http.Request) (*http.Response, error) {
+			return reply(403, "not packed like this", "Content-Encoding", encoding), nil
+		}, crmhttp.Options{})
+		wantKind(t, list(t.Context(), packed), crm.ErrForbidden)
+	}
 	cut := over(t, func(*http.Request) (*http.Response, error) {
 		r := reply(401, "")
 		r.Body = io.NopCloser(io.MultiReader(strings.NewReader("no such"), brokenReader{}))
 		return r, nil
 	}, crmhttp.Options{})
-	detail(t, list(t.Context(), cut), crm.ErrUnauthorized)
+	wantKind(t, list(t.Context(), cut), crm.ErrUnauthorized)
 }
 
 type brokenReader struct{}

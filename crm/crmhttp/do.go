@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/go-resty/resty/v2"
+
 	"github.com/statuslink/statuslink/crm"
 )
 
@@ -89,8 +90,8 @@ func (s *state) wait(ctx context.Context, request Request, failure *crm.Error, a
 
 // hopeless reports whether the connection failed for a reason that stays.
 func hopeless(failure *crm.Error) bool {
-	sealed, ok := failure.Err.(*cause)
-	return ok && sealed.untrusted
+	var sealed *cause
+	return errors.As(failure.Err, &sealed) && sealed.untrusted
 }
 
 // sleep reports whether the time passed before ctx ended.
@@ -176,7 +177,7 @@ func (s *state) broken(ctx context.Context, request Request, address string, err
 	if ctxErr := ended(ctx); ctxErr != nil {
 		return s.clean(request.Op, more, &crm.Error{Kind: crm.ErrUnavailable, Err: ctxErr})
 	}
-	var bad *badBody
+	var bad *bodyError
 	if errors.As(err, &bad) {
 		return s.clean(request.Op, more, &crm.Error{Kind: crm.ErrBadResponse, Status: status, Message: bad.text})
 	}

@@ -2,6 +2,7 @@ package crmhttp_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net/http"
@@ -17,18 +18,22 @@ import (
 
 func TestWhatIsSafeIsRepeated(t *testing.T) {
 	t.Parallel()
-	broken := func() (*http.Response, error) { return nil, io.ErrUnexpectedEOF }
-	answer := func(status int, header ...string) func() (*http.Response, error) {
-		return func() (*http.Response, error) { return reply(status, "", header...), nil }
+	failed := func(err error) roundTrip {
+		return func(*http.Request) (*http.Response, error) { return nil, err }
+	}
+	broken := failed(io.ErrUnexpectedEOF)
+	answer := func(status int, header ...string) roundTrip {
+		return func(*http.Request) (*http.Response, error) { return reply(status, "", header...), nil }
 	}
 	get, post, marked := crmhttp.Request{}, crmhttp.Request{Method: "POST", Body: 1}, crmhttp.Request{Method: "POST", Body: 1, Idempotent: true}
 	tests := []struct {
 		name     string
 		request  crmhttp.Request
-		failure  func() (*http.Response, error)
+		failure  roundTrip
 		attempts int
 	}{
 		{"GET, connection broken", get, broken, 3},
+		{"GET, certificate refused", get, failed(&tls.CertificateVerificationError{Err: errors.New("x")}), 1},
 		{"GET 408", get, answer(408), 3},
 		{"GET 425", get, answer(425), 3},
 		{"GET 429", get, answer(429), 3},
@@ -61,7 +66,7 @@ func TestWhatIsSafeIsRepeated(t *testing.T) {
 							t.Errorf("attempt %d carried %q", attempts, got)
 						}
 					}
-					return test.failure()
+					return test.failure(r)
 				}, crmhttp.Options{})
 				if _, err := client.Do(t.Context(), test.request); err == nil {
 					t.Error("no error")
@@ -83,7 +88,7 @@ func TestDelaysGrowAndAreBounded(t *testing.T) {
 			return reply(503, ""), nil
 		}, crmhttp.Options{Attempts: 100})
 		start := time.Now()
-		detail(t, list(t.Context(), client), crm.ErrUnavailable)
+		wantKind(t, list(t.Context(), client), crm.ErrUnavailable)
 		if took := time.Since(start); took > crmhttp.DefaultRetryBudget {
 			t.Errorf("the call took %v, want at most %v", took, crmhttp.DefaultRetryBudget)
 		}
@@ -122,8 +127,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 			{"overflow", "1e300", 1, 0, 365 * 24 * time.Hour},
 		}
 		for _, test := range tests {
-			var offset time.Duration // brings the clock back to zero for each test
-			offset = zero.Sub(time.Now())
+			offset := time.Until(zero) // brings the clock back to zero for each test
 			attempts := 0
 			client := over(t, func(*http.Request) (*http.Response, error) {
 				attempts++
@@ -150,6 +154,18 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestRetryAfterThatSaysNothingIsZero(t *testing.T) {
+	t.Parallel()
+	for _, header := range []string{"", "NaN", "-1", "0", "soon", "Mon, 02 Jan 2006 15:04:05 GMT"} {
+		client := over(t, func(*http.Request) (*http.Response, error) {
+			return reply(429, "", "Retry-After", header), nil
+		}, crmhttp.Options{Attempts: 1})
+		if e := detail(t, list(t.Context(), client), crm.ErrRateLimited); e.RetryAfter != 0 {
+			t.Errorf("Retry-After %q: %v, want 0", header, e.RetryAfter)
+		}
+	}
 }
 
 func TestOptionsLimitRepetition(t *testing.T) {
@@ -185,7 +201,7 @@ func TestTimeoutIsForEachAttempt(t *testing.T) {
 		}, crmhttp.Options{Timeout: time.Second})
 		start := time.Now()
 		err := list(t.Context(), client)
-		detail(t, err, crm.ErrUnavailable)
+		wantKind(t, err, crm.ErrUnavailable)
 		var timeout interface{ Timeout() bool }
 		if !errors.As(err, &timeout) || !timeout.Timeout() || errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("error = %v, want a time-out that is not the caller's", err)
@@ -224,7 +240,7 @@ func TestContextThatEndedBeforeSendsNothing(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	err := list(ctx, client)
-	detail(t, err, crm.ErrUnavailable)
+	wantKind(t, err, crm.ErrUnavailable)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error = %v, want context.Canceled", err)
 	}
@@ -253,7 +269,7 @@ func TestContextThatEndsDuringTheCall(t *testing.T) {
 				time.AfterFunc(time.Second, cancel)
 				start := time.Now()
 				err := list(ctx, over(t, test.send, crmhttp.Options{}))
-				detail(t, err, test.kind)
+				wantKind(t, err, test.kind)
 				if !errors.Is(err, context.Canceled) {
 					t.Errorf("error = %v, want context.Canceled", err)
 				}
@@ -266,7 +282,7 @@ func TestContextThatEndsDuringTheCall(t *testing.T) {
 				defer cancel()
 				start := time.Now()
 				err := list(ctx, over(t, test.send, crmhttp.Options{}))
-				detail(t, err, test.kind)
+				wantKind(t, err, test.kind)
 				took := time.Since(start)
 				if test.name == "while it waits" {
 					if took != 0 {
@@ -286,7 +302,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	t.Parallel()
 	for _, location := range []string{"https://evil.example/steal?token=1", "/same/host", "https://crm.example:444/", ""} {
 		var asked atomic.Int32
-		client := over(t, func(r *http.Request) (*http.Response, error) {
+		client := over(t, func(*http.Request) (*http.Response, error) {
 			asked.Add(1)
 			return reply(307, "", "Location", location), nil
 		}, crmhttp.Options{Authorization: "bearer hunter2"})

@@ -97,11 +97,11 @@ func (c *cause) Temporary() bool { return c.timeout }
 
 // seal returns what may be seen of err; nil for nil.
 func seal(err error, secrets []Secret) error {
-	switch e := err.(type) {
+	switch err := err.(type) { //nolint:errorlint // what wraps one is not sealed
 	case nil:
 		return nil
 	case *cause:
-		return e
+		return err
 	}
 	if err == context.Canceled || err == context.DeadlineExceeded { //nolint:errorlint // these very values
 		return err

@@ -24,6 +24,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jarcoal/httpmock"
+
 	"github.com/statuslink/statuslink/crm"
 	"github.com/statuslink/statuslink/crm/crmhttp"
 )
@@ -219,10 +220,12 @@ func TestNoPieceOfASecretIsLeftByACut(t *testing.T) {
 		noSecret(t, list(t.Context(), client), "0123")
 	}
 	// Many in a row are much longer than what is looked at.
-	client := over(t, func(*http.Request) (*http.Response, error) {
-		return reply(400, strings.Repeat(token+" ", 3000)), nil
-	}, crmhttp.Options{Secrets: []crmhttp.Secret{token}})
-	noSecret(t, list(t.Context(), client), "0123")
+	for _, text := range []string{token + " ", token} {
+		client := over(t, func(*http.Request) (*http.Response, error) {
+			return reply(400, strings.Repeat(text, 3000)), nil
+		}, crmhttp.Options{Secrets: []crmhttp.Secret{token}})
+		noSecret(t, list(t.Context(), client), "0123")
+	}
 }
 
 func TestAddressIsNeverShown(t *testing.T) {
@@ -244,7 +247,7 @@ func TestAddressIsNeverShown(t *testing.T) {
 		Op: "list", Path: "crm.status.list", Query: url.Values{"auth": {"querysecret"}}, Secrets: []crmhttp.Secret{"querysecret"},
 	}
 	_, err := client.Do(t.Context(), request)
-	detail(t, err, crm.ErrUnavailable)
+	wantKind(t, err, crm.ErrUnavailable)
 	for _, value := range []any{err, client, request, &request, log.String()} {
 		noSecret(t, value, "abcdefghij0123456789", "querysecret", hook)
 	}
@@ -254,6 +257,11 @@ func TestAddressIsNeverShown(t *testing.T) {
 		t.Errorf("a refused connection is not told: %v", err)
 	}
 	noSecret(t, err, "abcdefghij0123456789", "querysecret", hook)
+	// A server may name the path that it was asked for.
+	echo := mustNew(t, "https://crm.example"+hook, &crmhttp.Options{HTTPClient: &http.Client{
+		Transport: roundTrip(func(r *http.Request) (*http.Response, error) { return reply(404, "no "+r.URL.Path), nil }),
+	}})
+	noSecret(t, list(t.Context(), echo), "abcdefghij0123456789")
 	// A transport of the caller's own may put the address anywhere.
 	rude := over(t, func(r *http.Request) (*http.Response, error) {
 		return nil, errors.New("no answer from " + r.URL.String())
@@ -296,7 +304,7 @@ func TestErrorOfTheCallerIsCleaned(t *testing.T) {
 	client := mustNew(t, "https://crm.example", &crmhttp.Options{Secrets: []crmhttp.Secret{secret}})
 	inner := &url.Error{Op: "Get", URL: secret, Err: context.Canceled}
 	err := client.Error("list", &crm.Error{Kind: errors.New("kind " + secret), Message: secret, Err: fmt.Errorf("%s: %w", secret, inner)})
-	detail(t, err, crm.ErrBadResponse)
+	wantKind(t, err, crm.ErrBadResponse)
 	noSecret(t, err, secret)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("errors.Is does not find context.Canceled in %v", err)
@@ -306,7 +314,7 @@ func TestErrorOfTheCallerIsCleaned(t *testing.T) {
 func TestLogIsSilentAboutSecretsAndHasWhatHelps(t *testing.T) {
 	t.Parallel()
 	var log strings.Builder
-	answers := []*http.Response{reply(503, secret), reply(200, `{"name":"+79001234567"}`)}
+	answers := []*http.Response{reply(503, secret), reply(200, `{"name":"+79001234567"}`)} //nolint:bodyclose // the client closes them
 	client := over(t, func(*http.Request) (*http.Response, error) {
 		answer := answers[0]
 		answers = answers[1:]

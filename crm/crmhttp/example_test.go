@@ -80,7 +80,7 @@ func Example() {
 
 	client, err := newAcme(server.URL, "hunter2")
 	if err != nil {
-		log.Fatal(err)
+		log.Fatal(err) //nolint:gocritic // an example ends with its process
 	}
 	listing, err := client.ListStatuses(context.Background())
 	if err != nil {

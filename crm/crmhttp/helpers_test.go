@@ -74,6 +74,12 @@ func detail(t *testing.T, err error, kind error) *crm.Error {
 	return e
 }
 
+// wantKind is detail for tests that need no more of the error.
+func wantKind(t *testing.T, err, kind error) {
+	t.Helper()
+	_ = detail(t, err, kind)
+}
+
 // noSecret fails the test if any of the texts can be seen in value: printed,
 // encoded, or in any error that Unwrap reaches.
 func noSecret(t *testing.T, value any, texts ...string) {
@@ -93,7 +99,7 @@ func noSecret(t *testing.T, value any, texts ...string) {
 			return
 		}
 		add(err)
-		switch e := err.(type) {
+		switch e := err.(type) { //nolint:errorlint // it walks the chain itself
 		case interface{ Unwrap() error }:
 			walk(e.Unwrap())
 		case interface{ Unwrap() []error }:

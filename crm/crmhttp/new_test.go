@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/statuslink/statuslink/crm"
 	"github.com/statuslink/statuslink/crm/crmhttp"
 )
@@ -104,7 +105,7 @@ func TestCallersHTTPClientStaysAsItIs(t *testing.T) {
 	}
 	redirect := fmt.Sprintf("%p", theirs.CheckRedirect)
 	client := mustNew(t, "https://crm.example", &crmhttp.Options{HTTPClient: theirs})
-	detail(t, list(t.Context(), client), crm.ErrBadResponse)
+	wantKind(t, list(t.Context(), client), crm.ErrBadResponse)
 	if asked {
 		t.Error("the caller's CheckRedirect was used")
 	}
@@ -230,7 +231,7 @@ func TestRequestsThatCannotBeSent(t *testing.T) {
 			t.Errorf("%s: no error", name)
 			continue
 		}
-		detail(t, err, nil)
+		wantKind(t, err, nil)
 	}
 }
 

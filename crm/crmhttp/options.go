@@ -85,7 +85,6 @@ func (o *Options) complete() error {
 	case !sendable(o.UserAgent):
 		return errors.New("options: UserAgent holds a line end or another control character")
 	}
-	o.Secrets = append([]Secret(nil), o.Secrets...)
 	orDefault(&o.Attempts, DefaultAttempts)
 	orDefault(&o.RetryBudget, DefaultRetryBudget)
 	orDefault(&o.Timeout, DefaultTimeout)

@@ -3,6 +3,7 @@ package crmhttp
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -16,10 +17,10 @@ const (
 	maxGrow = 1 << 20
 )
 
-// badBody is the error of an answer that came but cannot be used.
-type badBody struct{ text string }
+// bodyError is the error of an answer that came but cannot be used.
+type bodyError struct{ text string }
 
-func (b *badBody) Error() string { return b.text }
+func (e *bodyError) Error() string { return e.text }
 
 // read returns the whole body, decompressed. Of an answer that is not a 2xx it
 // returns what it got, however much.
@@ -34,15 +35,15 @@ func (s *state) read(answer *http.Response) ([]byte, error) {
 	case "", "identity":
 	case "gzip", "x-gzip":
 		unzipped, err := gzip.NewReader(body)
-		if err == io.EOF { // no body at all, as with 204
+		if errors.Is(err, io.EOF) { // no body at all, as with 204
 			return nil, nil
 		}
 		if err != nil {
-			return nil, &badBody{"the answer's compression is broken"}
+			return nil, &bodyError{"the answer's compression is broken"}
 		}
 		body = unzipped
 	default:
-		return nil, &badBody{fmt.Sprintf("the answer is compressed in an unknown way (%q)", encoding)}
+		return nil, &bodyError{fmt.Sprintf("the answer is compressed in an unknown way (%q)", encoding)}
 	}
 	var buf bytes.Buffer
 	if n := answer.ContentLength; n > 0 {
@@ -52,11 +53,11 @@ func (s *state) read(answer *http.Response) ([]byte, error) {
 	n, err := buf.ReadFrom(io.LimitReader(body, limit+1))
 	if n > limit {
 		buf.Truncate(int(limit))
-		err = &badBody{fmt.Sprintf("the answer is larger than %d bytes", limit)}
+		err = &bodyError{fmt.Sprintf("the answer is larger than %d bytes", limit)}
 	}
 	if err != nil && whole {
 		if isGzip(err) {
-			err = &badBody{"the answer's compression is broken"}
+			err = &bodyError{"the answer's compression is broken"}
 		}
 		return nil, err
 	}
@@ -65,7 +66,7 @@ func (s *state) read(answer *http.Response) ([]byte, error) {
 
 // isGzip reports whether err is of the decompression, not of the connection.
 func isGzip(err error) bool {
-	if err == gzip.ErrHeader || err == gzip.ErrChecksum { //nolint:errorlint // as the package returns them
+	if errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) {
 		return true
 	}
 	return strings.HasPrefix(fmt.Sprintf("%T", err), "flate.")

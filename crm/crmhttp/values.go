@@ -31,7 +31,8 @@ func (id *ID) UnmarshalJSON(data []byte) error {
 		if err != nil {
 			return err
 		}
-		if !utf8.Valid(data) || strings.ContainsRune(text, utf8.RuneError) {
+		// What is not valid was decoded to U+FFFD.
+		if strings.ContainsRune(text, utf8.RuneError) {
 			return errors.New("an identifier that is not valid UTF-8")
 		}
 		*id = ID(text)

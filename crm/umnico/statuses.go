@@ -36,6 +36,11 @@ func (c *Client) ListStatuses(ctx context.Context) (crm.Listing, error) {
 	// Nothing is known of pages, a total or a limit of rows: the answer is the
 	// whole list, as the known client takes it. If it turns out to have pages,
 	// this is the place to read on.
+	return c.listing(response)
+}
+
+// listing returns the answer as a valid listing, or says why it is none.
+func (c *Client) listing(response crmhttp.Response) (crm.Listing, error) {
 	rows, err := c.decodeStatuses(response)
 	if err != nil {
 		return crm.Listing{}, err

@@ -121,7 +121,6 @@ func New(token string, opts *Options) (*Client, error) {
 		HTTPClient:    o.HTTPClient,
 		Logger:        o.Logger,
 		Authorization: crmhttp.Secret(authorization),
-		Secrets:       []crmhttp.Secret{crmhttp.Secret(token)},
 		Classify:      classify,
 		Attempts:      o.Attempts,
 		RetryBudget:   o.RetryBudget,

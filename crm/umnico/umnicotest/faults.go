@@ -68,7 +68,9 @@ func CutConnection() Fault { return Fault{midway: true} }
 // show that something is missing.
 func Part(rows int) Fault { return Fault{part: true, rows: rows} }
 
-// Drop closes the connection without an answer.
+// Drop closes the connection without an answer. Mind that net/http asks again
+// by itself where a connection was kept from an earlier GET, so a client may
+// not notice a single one.
 func Drop() Fault { return Fault{drop: true} }
 
 // Delay is the true answer after d, or nothing if the client goes away before.

@@ -19,7 +19,6 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"sync"
 )
@@ -169,7 +168,7 @@ func (u *Umnico) Hold() (release func()) {
 	gate := make(chan struct{})
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.gates = append(slices.Clip(u.gates), gate)
+	u.gates = append(u.gates, gate) // requests hold a shorter slice, or an older one
 	return func() { u.release(gate) }
 }
 

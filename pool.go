@@ -1,0 +1,52 @@
+package statuslink
+
+import (
+	"slices"
+
+	"github.com/statuslink/statuslink/crm"
+)
+
+// pool finds numbered things by folded name and outcome; those with unknown
+// outcome go with all.
+type pool map[string]*[crm.Lost + 1][]int
+
+func (p pool) add(name string, outcome crm.Outcome, item int) {
+	if p[name] == nil {
+		p[name] = new([crm.Lost + 1][]int)
+	}
+	p[name][outcome] = append(p[name][outcome], item)
+}
+
+// count returns how many things have the name and do not contradict outcome.
+func (p pool) count(name string, outcome crm.Outcome) int {
+	n := 0
+	p.each(name, outcome, func(items []int) { n += len(items) })
+	return n
+}
+
+// only returns the thing if count is 1.
+func (p pool) only(name string, outcome crm.Outcome) (item int) {
+	p.each(name, outcome, func(items []int) {
+		if len(items) > 0 {
+			item = items[0]
+		}
+	})
+	return item
+}
+
+// list returns the things in order.
+func (p pool) list(name string, outcome crm.Outcome) (all []int) {
+	p.each(name, outcome, func(items []int) { all = append(all, items...) })
+	slices.Sort(all)
+	return all
+}
+
+func (p pool) each(name string, outcome crm.Outcome, do func([]int)) {
+	if groups := p[name]; groups != nil {
+		for o := range groups {
+			if !outcome.Contradicts(crm.Outcome(o)) {
+				do(groups[o])
+			}
+		}
+	}
+}
