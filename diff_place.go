@@ -1,6 +1,10 @@
 package statuslink
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/statuslink/statuslink/crm"
+)
 
 // orderGap is the distance between the Orders of a list that is numbered anew.
 const orderGap = 1024
@@ -28,6 +32,26 @@ func (m *merger) place() {
 		}
 	})
 	m.number(list.all(), owner)
+	m.eachScope(func(src *source, sc *scope) {
+		if sc.births > 0 {
+			m.tellPlaces(list, src, sc)
+		}
+	})
+}
+
+// tellPlaces says in each create operation where the status is put.
+func (m *merger) tellPlaces(list *sequence, src *source, sc *scope) {
+	follows := make(map[crm.Ref]StatusRef, sc.births)
+	for r := range src.rows {
+		if at := src.at[r]; at.linked && list.prev[at.status] != list.head {
+			follows[src.rows[r].Ref] = m.ref(list.prev[at.status])
+		}
+	}
+	for i := range sc.ops {
+		if op := &sc.ops[i]; op.Kind == OpCreate {
+			op.Follows = follows[op.Ref]
+		}
+	}
 }
 
 // placeBirths puts each created status right after the one that precedes it in

@@ -33,8 +33,8 @@ const (
 	// CRMWins takes the CRM's value; the conflict is reported once.
 	CRMWins Conflict = "crm-wins"
 	// Leave keeps the bot's value and reports the conflict in every plan. (A
-	// sequence is reported once only if the plan also creates or links
-	// something in the scope.)
+	// sequence is reported once only if the plan also creates or relinks
+	// something in the scope, or the places of some were not known.)
 	Leave Conflict = "leave"
 )
 
@@ -95,6 +95,9 @@ type Operation struct {
 	// Changes are the bot's fields that take a new value; for OpNote and
 	// OpRevive those of the link's Base.
 	Changes []Change `json:"changes,omitempty"`
+	// Follows is the status right after which an OpCreate puts the new one;
+	// zero if that becomes the first of the list.
+	Follows StatusRef `json:"follows,omitzero"`
 	// Before and After are the two sequences of an OpReorder.
 	Before []StatusRef `json:"before,omitempty"`
 	After  []StatusRef `json:"after,omitempty"`

@@ -125,7 +125,7 @@ func (c *Client) DoJSON(ctx context.Context, request Request, into any) error {
 }
 
 // Error returns e as an error of this client, for what only the caller of
-// [Client.Do] can judge. It returns a copy that names the source and the
+// [Client.Do] can judge; e must not be nil. It returns a copy that names the source and the
 // operation, without any secret and with the message cleaned and cut to a few
 // hundred bytes. The cause e.Err is replaced by its text; what [errors.Is] still
 // finds in it is told at [Client.Do].

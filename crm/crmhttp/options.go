@@ -38,7 +38,9 @@ type Options struct {
 	// it is not empty. It, and what follows the first blank in it, is a secret.
 	Authorization Secret
 	// Secrets are the texts that must not be seen: tokens, and secret parts of
-	// addresses. They are recognised in their escaped and encoded forms too.
+	// addresses. They are recognised in their escaped and encoded forms too; of
+	// error texts, whatever looks like one of them goes, so a secret of two
+	// letters costs a lot of text. Empty ones count for nothing.
 	Secrets []Secret
 	// UserAgent is sent as the header of this name; empty means
 	// [DefaultUserAgent].

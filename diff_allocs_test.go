@@ -1,0 +1,22 @@
+package statuslink
+
+import "testing"
+
+// What a plan of an unchanged list allocates does not depend on its length,
+// beyond what reading the listing (Validate) allocates.
+func TestUnchangedListAllocatesIndependentlyOfItsLength(t *testing.T) {
+	plan := func(n int) float64 {
+		listing := benchListing(n, benchName)
+		in := benchInput(benchLinked(t, listing), listing)
+		diff(in) // builds the indices that the snapshot keeps
+		return testing.AllocsPerRun(20, func() { diff(in) }) -
+			testing.AllocsPerRun(20, func() {
+				if err := listing.Validate(); err != nil {
+					t.Fatal(err)
+				}
+			})
+	}
+	if few, many := plan(100), plan(20_000); few != many {
+		t.Errorf("a plan of 100 unchanged statuses allocates %v times, one of 20,000 %v times", few, many)
+	}
+}
