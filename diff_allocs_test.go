@@ -4,7 +4,7 @@ import "testing"
 
 // What a plan of an unchanged list allocates does not depend on its length,
 // beyond what reading the listing (Validate) allocates.
-func TestUnchangedListAllocatesIndependentlyOfItsLength(t *testing.T) {
+func TestUnchangedListAllocatesIndependentlyOfItsLength(t *testing.T) { //nolint:paralleltest // testing.AllocsPerRun
 	plan := func(n int) float64 {
 		listing := benchListing(n, benchName)
 		in := benchInput(benchLinked(t, listing), listing)

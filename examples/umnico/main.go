@@ -133,9 +133,9 @@ func (p *program) store(ctx context.Context) (statuslink.Store, error) {
 	if p.file == "" {
 		return new(memstore.Store), nil
 	}
-	file, err := customstore.Open(p.file)
-	if err != nil || !p.json {
-		return file, err
+	file := customstore.Open(p.file)
+	if !p.json {
+		return file, nil
 	}
 	snapshot, err := file.Load(ctx, nil)
 	if err != nil {
