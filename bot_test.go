@@ -22,11 +22,16 @@ type spyStore struct {
 	statuslink.Store
 	loads, applies atomic.Int64
 	before         func(statuslink.Changes) error // before each Apply; may refuse it
+	after          func()                         // after each Apply that was made
 	onLoad         func() error
+	deaf           bool // to the end of a context
 }
 
 func (s *spyStore) Load(ctx context.Context, prev *statuslink.Snapshot) (*statuslink.Snapshot, error) {
 	s.loads.Add(1)
+	if s.deaf {
+		ctx = context.WithoutCancel(ctx)
+	}
 	if s.onLoad != nil {
 		if err := s.onLoad(); err != nil {
 			return nil, err
@@ -42,7 +47,11 @@ func (s *spyStore) Apply(ctx context.Context, changes statuslink.Changes) (*stat
 			return nil, err
 		}
 	}
-	return s.Store.Apply(ctx, changes)
+	snapshot, err := s.Store.Apply(ctx, changes)
+	if err == nil && s.after != nil {
+		s.after()
+	}
+	return snapshot, err
 }
 
 // clock is a clock that stands still, or goes on by step whenever it is read.

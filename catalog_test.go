@@ -114,6 +114,15 @@ func TestStoreErrorsAreKept(t *testing.T) {
 	if _, err := b.catalog.Load(t.Context()); !errors.Is(err, broken) {
 		t.Errorf("the store's error is lost: %v", err)
 	}
+	b.store.onLoad = nil
+
+	// An error of this package that the store holds: it must not be edited.
+	shared := &statuslink.Error{Kind: statuslink.ErrAmbiguous}
+	b.store.before = func(statuslink.Changes) error { return shared }
+	_, err = b.catalog.Create(t.Context(), statuslink.Status{Name: "Paid"})
+	if wantKind(t, "the store's error", err, statuslink.ErrAmbiguous, "create", ""); shared.Op != "" {
+		t.Error("the store's error was edited")
+	}
 	b.wantSame("a failed change changes nothing", before)
 
 	ctx, cancel := context.WithCancel(t.Context())

@@ -93,20 +93,21 @@ type place struct {
 }
 
 type scope struct {
-	key      ScopeKey
-	name     string
-	held     bool
-	gone     bool
-	links    []linkAt // those of the snapshot
-	open     []int    // rows that are neither linked nor ignored, in the CRM's order
-	blocked  map[int]bool
-	added    []addedLink         // links made by name
-	births   int                 // statuses created
-	oldID    map[linkAt]string   // IDs before their relink
-	pending  map[linkAt][]Change // moves of Bases
-	settled  map[linkAt]bool     // links that an operation other than note touches
-	ops      []Operation
-	findings []Finding
+	key       ScopeKey
+	name      string
+	held      bool
+	gone      bool
+	links     []linkAt // those of the snapshot
+	open      []int    // rows that are neither linked nor ignored, in the CRM's order
+	blocked   map[int]bool
+	added     []addedLink         // links made by name
+	births    int                 // statuses created
+	oldID     map[linkAt]string   // IDs before their relink
+	pending   map[linkAt][]Change // moves of Bases
+	reordered bool                // so that the places of what it leads need no note
+	settled   map[linkAt]bool     // links that an operation other than note touches
+	ops       []Operation
+	findings  []Finding
 }
 
 func (m *merger) eachScope(do func(*source, *scope)) {

@@ -2,6 +2,7 @@ package statuslink
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/statuslink/statuslink/crm"
@@ -165,7 +166,11 @@ func (m *merger) noteBases(_ *source, sc *scope) {
 		return
 	}
 	for _, at := range sc.links {
-		if changes := sc.pending[at]; len(changes) > 0 && !sc.settled[at] {
+		changes := sc.pending[at]
+		if sc.reordered && m.at(at.status).leader() == at.link {
+			changes = slices.DeleteFunc(changes, func(c Change) bool { return c.Field == FieldOrder })
+		}
+		if len(changes) > 0 && !sc.settled[at] {
 			sc.ops = append(sc.ops, Operation{
 				Kind: OpNote, Ref: m.at(at.status).Links[at.link].Ref, Status: m.ref(at.status), Changes: changes,
 				Reason: "the CRM's values are noted; the status stays as it is",

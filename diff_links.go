@@ -88,18 +88,13 @@ func (l *Link) listedAgain() {
 	l.Base.Order, l.Base.Ordered = 0, false
 }
 
-// act adds an operation on a link.
+// act adds an operation on a link, which then needs no note.
 func (sc *scope) act(at linkAt, op Operation) {
-	sc.settle(at)
-	sc.ops = append(sc.ops, op)
-}
-
-// settle notes that an operation touches a link, which then needs no note.
-func (sc *scope) settle(at linkAt) {
 	if sc.settled == nil {
 		sc.settled = make(map[linkAt]bool)
 	}
 	sc.settled[at] = true
+	sc.ops = append(sc.ops, op)
 }
 
 // revive is the second half of step 3.

@@ -151,9 +151,7 @@ func (m *merger) reorder(sc *scope, bot, theirs []member, reason string) {
 	}
 	before, after := indices(bot), indices(theirs)
 	m.moved = append(m.moved, move{before, after})
-	for _, x := range bot {
-		sc.settle(x.linkAt)
-	}
+	sc.reordered = true
 	sc.ops = append(sc.ops, Operation{
 		Kind: OpReorder, Ref: crm.Ref{Source: sc.key.Source, Scope: sc.key.ID}, Reason: reason,
 		Before: m.refs(before), After: m.refs(after),

@@ -192,10 +192,25 @@ type draft struct {
 
 // Operations returns a copy of the operations, grouped by source and scope in
 // the order in which they were read.
-func (p *Plan) Operations() []Operation { return slices.Clone(p.operations) }
+func (p *Plan) Operations() []Operation {
+	operations := slices.Clone(p.operations)
+	for i := range operations {
+		op := &operations[i]
+		op.Changes = slices.Clone(op.Changes)
+		op.Before, op.After = slices.Clone(op.Before), slices.Clone(op.After)
+	}
+	return operations
+}
 
 // Findings returns a copy of the findings, in the same order.
-func (p *Plan) Findings() []Finding { return slices.Clone(p.findings) }
+func (p *Plan) Findings() []Finding {
+	findings := slices.Clone(p.findings)
+	for i := range findings {
+		f := &findings[i]
+		f.Candidates, f.Account = slices.Clone(f.Candidates), slices.Clone(f.Account)
+	}
+	return findings
+}
 
 // Attention returns the findings that a person should look at.
 func (p *Plan) Attention() []Finding {

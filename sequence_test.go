@@ -54,6 +54,9 @@ func TestReorderOfEqualOrders(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := &bot{t: t, memory: store}
+	before := b.snapshot()
+	b.must(b.other().Reorder(t.Context(), "a", "c"))
+	b.wantSame("a sequence that stands already", before)
 	b.must(b.other().Reorder(t.Context(), "c", "a"))
 	b.wantKeys("equal Orders are made distinct", "c", "b", "a")
 	if !b.status("b").Updated.IsZero() || b.status("a").Updated.IsZero() {

@@ -35,6 +35,7 @@ type Syncer struct {
 	catalog *Catalog
 	clients []crm.Client
 	opts    SyncOptions
+	turn    chan struct{} // full while a plan is applied and remembered
 
 	mu     sync.Mutex
 	health []SourceHealth
@@ -74,7 +75,7 @@ type Report struct {
 // the clients, of which each has a Source of its own. [ErrInvalid] or
 // [ErrDuplicate] if not.
 func NewSyncer(catalog *Catalog, opts *SyncOptions, clients ...crm.Client) (*Syncer, error) {
-	s := &Syncer{catalog: catalog, clients: slices.Clone(clients)}
+	s := &Syncer{catalog: catalog, clients: slices.Clone(clients), turn: make(chan struct{}, 1)}
 	fail := func(kind error, message string) (*Syncer, error) {
 		return nil, &Error{Kind: kind, Op: "new syncer", Message: message}
 	}
@@ -244,6 +245,10 @@ func (s *Syncer) apply(ctx context.Context, plan *Plan) (*Report, error) {
 	if plan.Empty() {
 		return &Report{Plan: plan, Version: plan.Version()}, nil
 	}
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer s.end()
 	note := s.catalog.note(ctx, "synchronise")
 	note.Digest = plan.digest
 	changes := plan.changes(note.At, s.catalog.opts.NewID)
@@ -300,6 +305,19 @@ func (s *Syncer) Confirm(ctx context.Context, token string) (*Report, error) {
 	}
 }
 
+// begin waits until no other plan is being applied: between the store's change
+// and remembering it, a second click would take the plan for a stale one.
+func (s *Syncer) begin(ctx context.Context) error {
+	select {
+	case s.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("statuslink: apply: %w", ctx.Err())
+	}
+}
+
+func (s *Syncer) end() { <-s.turn }
+
 // maxDone limits the applied plans that a Syncer remembers.
 const maxDone = 64
 
@@ -316,6 +334,10 @@ func (s *Syncer) remember(done Record) {
 // changes, by any. What was done before the plan was made does not count: a CRM
 // can come to the same difference again.
 func (s *Syncer) applied(ctx context.Context, digest string, version uint64) bool {
+	if s.begin(ctx) != nil {
+		return false
+	}
+	s.end()
 	is := func(r Record) bool { return r.Note.Digest == digest && r.Version > version }
 	s.mu.Lock()
 	done := slices.ContainsFunc(s.done, is)

@@ -120,8 +120,12 @@ func (o *Operation) why() string {
 		return nameList(before) + " -> " + nameList(after) + ": " + o.Reason
 	case OpRelink:
 		return "was " + o.Was.ID + ": " + o.Reason
-	case OpCreate, OpScope:
+	case OpCreate:
 		return o.Reason
+	case OpScope:
+		if c := o.Changes[0]; c.Field == FieldScope && c.Before == "" {
+			return o.Reason // the title has the name
+		}
 	}
 	parts := make([]string, len(o.Changes))
 	for i, c := range o.Changes {

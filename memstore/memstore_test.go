@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"testing"
 	"time"
@@ -105,16 +106,18 @@ func TestNewRefuses(t *testing.T) {
 // same first moment: a watcher from before the first change is told of it.
 func TestZeroStoreIsOne(t *testing.T) {
 	t.Parallel()
-	for range 100 {
+	for range 2000 {
 		var (
 			s     memstore.Store
 			wg    sync.WaitGroup
+			start = make(chan struct{})
 			mu    sync.Mutex
 			seen  = make(map[*statuslink.Snapshot]bool)
 			waits []<-chan struct{}
 		)
 		for range 4 {
 			wg.Go(func() {
+				<-start
 				now, err := s.Load(t.Context(), nil)
 				if err != nil {
 					t.Errorf("Load: %v", err)
@@ -126,6 +129,7 @@ func TestZeroStoreIsOne(t *testing.T) {
 				waits = append(waits, s.Changed(now))
 			})
 		}
+		close(start)
 		wg.Wait()
 		if len(seen) != 1 {
 			t.Fatalf("%d first Snapshots, want all callers to share one", len(seen))
@@ -213,7 +217,7 @@ func TestHistoryIsBounded(t *testing.T) {
 	for i := range made {
 		create(t, &s, fmt.Sprintf("st-%03d", i), statuslink.Note{Why: fmt.Sprint(i + 1)})
 	}
-	for _, limit := range []int{-1, 0, 1, 99, 100, 101, 1 << 40} {
+	for _, limit := range []int{-1, 0, 1, 99, 100, 101, math.MaxInt} {
 		got, err := s.History(t.Context(), limit)
 		if err != nil {
 			t.Fatalf("History(%d): %v", limit, err)

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"math"
 	"reflect"
 	"strings"
 	"time"
@@ -75,7 +76,7 @@ func valueMutants() []mutant {
 		}), "SortsByOrderThenID", "by their new Order"},
 		{"keeps Orders in 32 bits", everyOrder(func(n int) int { return int(int32(n)) }), "KeepsEveryOrder", "an Order is not kept"},
 		{"keeps Orders as floating point", everyOrder(func(n int) int {
-			if n > 1<<60 || n < -1<<60 {
+			if n > math.MaxInt/4 || n < -math.MaxInt/4 {
 				return n
 			}
 			return int(float64(n))

@@ -58,7 +58,7 @@ func versionMutants() []mutant {
 		}), "EveryChangeGivesANewVersion", "want one greater than"},
 		{"takes a hash for a version", numbered(func(_ uint64, s statuslink.State) uint64 {
 			h := fnv.New64()
-			fmt.Fprint(h, s)
+			_, _ = fmt.Fprint(h, s)
 			return h.Sum64()
 		}), "EveryChangeGivesANewVersion", "want one greater than"},
 		{"gives a version for statuses alone", func() statuslink.Store {

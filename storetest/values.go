@@ -58,7 +58,7 @@ func sortsByOrder(t *test) {
 // Base any int, since it is the CRM's.
 func keepsEveryOrder(t *test) {
 	var want []statuslink.Status
-	for i, order := range []int{math.MinInt + 2, math.MinInt32 - 1, -1, 0, 1, 1<<54 + 2, math.MaxInt - 1, math.MaxInt} {
+	for i, order := range []int{math.MinInt + 2, math.MinInt / 3, -1, 0, 1, math.MaxInt / 3, math.MaxInt - 1, math.MaxInt} {
 		s := status(fmt.Sprint("s", i))
 		s.Order = order / 2
 		s.Links = []statuslink.Link{{Ref: crm.Ref{Source: "crm", ID: s.ID}, Base: statuslink.Base{Order: order, Ordered: true}}}

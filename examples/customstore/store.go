@@ -19,10 +19,9 @@ import (
 
 // Store keeps its state in a file. Writers take turns as git's do: they write
 // into "<path>.lock", which one alone can create, and which then takes the
-// file's place. So readers need no lock. Who dies while writing leaves the lock
-// file: writers then wait until their context ends, and the error names it. On
-// Windows Apply may fail, and change nothing, while the file is being read.
-// After a power cut the file may be older than what Apply returned.
+// file's place; readers need no lock. Who dies while writing leaves the lock
+// file: writers then wait until their context ends, and the error names it. A
+// power cut may undo the last Apply. On Windows Apply may fail during a Load.
 type Store struct{ path string }
 
 // Open returns the store in the file at path, empty as long as there is none.

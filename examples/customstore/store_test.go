@@ -52,9 +52,9 @@ func TestTwoEnginesOnOneFile(t *testing.T) {
 	})
 }
 
-func add(ctx context.Context, s *customstore.Store, version uint64) error {
+func add(ctx context.Context, s *customstore.Store) error {
 	_, err := s.Apply(ctx, statuslink.Changes{
-		Version: version, Create: []statuslink.Status{{ID: "a", Name: "First contact"}},
+		Create: []statuslink.Status{{ID: "a", Name: "First contact"}},
 	})
 	return err
 }
@@ -87,7 +87,7 @@ func TestRefusesWhatItDidNotWrite(t *testing.T) {
 			}
 			s := customstore.Open(file)
 			_, loadErr := s.Load(t.Context(), nil)
-			for what, err := range map[string]error{"Load": loadErr, "Apply": add(t.Context(), s, 0)} {
+			for what, err := range map[string]error{"Load": loadErr, "Apply": add(t.Context(), s)} {
 				if err == nil || !strings.Contains(err.Error(), file) {
 					t.Errorf("%s said %v, want an error that names %s", what, err, file)
 				}
@@ -122,11 +122,11 @@ func TestLeavesNothingBesideTheFile(t *testing.T) {
 	t.Parallel()
 	file := path(t)
 	s := customstore.Open(file)
-	if err := add(t.Context(), s, 0); err != nil {
+	if err := add(t.Context(), s); err != nil {
 		t.Fatalf("Apply: %v", err)
 	}
 	alone(t, file)
-	if err := add(t.Context(), s, 0); !errors.Is(err, statuslink.ErrStale) {
+	if err := add(t.Context(), s); !errors.Is(err, statuslink.ErrStale) {
 		t.Errorf("Apply at an old version: %v, want ErrStale", err)
 	}
 	if _, err := s.Apply(t.Context(), statuslink.Changes{Version: 1}); err != nil {
@@ -149,7 +149,7 @@ func TestWaitsForTheLockUntilTheContextEnds(t *testing.T) {
 	s := customstore.Open(file)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
-	go func() { done <- add(ctx, s, 0) }()
+	go func() { done <- add(ctx, s) }()
 	if now, err := s.Load(t.Context(), nil); err != nil || now.Version() != 0 {
 		t.Errorf("Load beside a writer: version %d, %v; want version 0", now.Version(), err)
 	}
@@ -161,7 +161,7 @@ func TestWaitsForTheLockUntilTheContextEnds(t *testing.T) {
 		t.Errorf("the lock of another writer was taken away: %v", err)
 	}
 
-	go func() { done <- add(t.Context(), s, 0) }()
+	go func() { done <- add(t.Context(), s) }()
 	if err := os.Remove(file + ".lock"); err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +174,7 @@ func TestWaitsForTheLockUntilTheContextEnds(t *testing.T) {
 func TestApplyWithoutADirectory(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "missing", "statuses.json")
-	if err := add(t.Context(), customstore.Open(file), 0); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), file) {
+	if err := add(t.Context(), customstore.Open(file)); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), file) {
 		t.Errorf("Apply in a directory that is missing: %v, want an error that names the file", err)
 	}
 }

@@ -1,0 +1,359 @@
+package statuslink_test
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+
+	"pgregory.net/rapid"
+
+	"github.com/statuslink/statuslink"
+	"github.com/statuslink/statuslink/crm"
+)
+
+// The space is tiny, so that everything collides.
+var (
+	lawNames = []string{"A", "B", "a", "\u0439", "\u0438\u0306", "C", "B\u00a0C", "b C", "A\u200d"}
+	// distinctNames are those of histories about sequences.
+	distinctNames = []string{"A", "B", "C", "D", "E", "F", "G", "H"}
+	lawColors     = []string{"", "#FF0000", "#00FF00"}
+	lawOutcomes   = []crm.Outcome{crm.Unknown, crm.Open, crm.Won}
+	lawOrders     = []int{1, 2, 3, 5, 5, 8}
+	lawIDs        = []string{"1", "2", "3", "4", "5", "6", "7", "10"}
+	lawSources    = []sourceSetup{
+		{name: "u", scopes: []string{""}},
+		{name: "b", scopes: []string{"P", "Q"}, exists: true},
+		{name: "c", scopes: []string{"P", "Q", "R"}, announces: true},
+	}
+)
+
+func pick[T any](rt *rapid.T, of []T) T { return of[roll(rt, len(of))] }
+
+// roll draws a number from 0 to n-1, all with the same chance: the ranges of
+// rapid prefer small numbers.
+func roll(rt *rapid.T, n int) int {
+	number, most := 0, 1
+	for exact := n&(n-1) == 0; exact && most < n || !exact && most < 4*n; most *= 2 {
+		number *= 2
+		if coin.Draw(rt, "bit") {
+			number++
+		}
+	}
+	return number % n
+}
+
+var coin = rapid.Bool()
+
+func drawSetup(rt *rapid.T) setup {
+	var s setup
+	first, n := roll(rt, len(lawSources)), 1+roll(rt, 3)
+	var names []string
+	for i := range n {
+		source := lawSources[(first+i)%len(lawSources)]
+		source.exists = source.exists != (roll(rt, 3) == 2)
+		s.sources = append(s.sources, source)
+		names = append(names, source.name)
+	}
+	s.engines = []engineSetup{{drawPolicy(rt), names}}
+	if roll(rt, 2) == 1 {
+		others := slices.Clone(names)
+		slices.Reverse(others)
+		s.engines = append(s.engines, engineSetup{drawPolicy(rt), others[:1+roll(rt, n)]})
+	}
+	s.descending = roll(rt, 2) == 1
+	s.focus = pick(rt, []string{"", "sequences", "fields"})
+	return s
+}
+
+func drawPolicy(rt *rapid.T) statuslink.Policy {
+	return statuslink.Policy{
+		Conflict: pick(rt, []statuslink.Conflict{statuslink.KeepBot, statuslink.CRMWins, statuslink.Leave}),
+		Apart:    roll(rt, 4) == 3, LinkOnly: roll(rt, 8) == 7,
+	}
+}
+
+// draw makes one action out of what is there; nil if there is nothing for it.
+type draw struct {
+	name   string // where a focus is on it
+	weight int
+	make   func(rt *rapid.T, w *world) action
+}
+
+func crmDraws() []draw {
+	return []draw{
+		{"", 16, drawCreate},
+		{"rename", 5, withRow(func(rt *rapid.T, _ *world, row crm.Status) action { return crmRename{row.Ref, drawCRMName(rt)} })},
+		{"", 3, withRow(func(rt *rapid.T, _ *world, row crm.Status) action { return crmSwapNames{row.Ref, pick(rt, lawIDs)} })},
+		{"recolor", 3, withRow(func(rt *rapid.T, _ *world, row crm.Status) action {
+			return crmRecolor{row.Ref, pick(rt, append(lawColors, "red"))}
+		})},
+		{"outcome", 3, withRow(func(rt *rapid.T, _ *world, row crm.Status) action { return crmOutcome{row.Ref, drawOutcome(rt)} })},
+		{"order", 4, withRow(func(rt *rapid.T, _ *world, row crm.Status) action { return crmOrder{row.Ref, pick(rt, lawOrders)} })},
+		{"arrange", 6, withScope(func(rt *rapid.T, source string, scope *crmScope) action {
+			var ids []string
+			for _, row := range scope.rows {
+				ids = append(ids, row.Ref.ID)
+			}
+			return crmArrange{source, scope.id, shuffle(rt, ids)}
+		})},
+		{"", 2, withScope(func(_ *rapid.T, source string, scope *crmScope) action { return crmRenumber{source, scope.id} })},
+		{"delete", 6, withRow(func(_ *rapid.T, _ *world, row crm.Status) action { return crmDelete{row.Ref} })},
+		{"clear", 2, withScope(func(rt *rapid.T, source string, scope *crmScope) action {
+			return crmClear{source, scope.id, roll(rt, 4)}
+		})},
+		{"recreate", 4, withRow(func(rt *rapid.T, _ *world, row crm.Status) action { return crmRecreate{row.Ref, pick(rt, lawIDs)} })},
+		{"restore", 5, withScope(func(rt *rapid.T, _ string, scope *crmScope) action {
+			if len(scope.deleted) == 0 {
+				return nil
+			}
+			return crmRestore{pick(rt, scope.deleted).Ref}
+		})},
+		{"", 1, func(rt *rapid.T, w *world) action {
+			return crmScopeOn{pick(rt, w.setup.sources).name, pick(rt, []string{"P", "Q", "R"})}
+		}},
+		{"", 1, withScope(func(_ *rapid.T, source string, scope *crmScope) action { return crmScopeOff{source, scope.id} })},
+		{"", 1, withScope(func(rt *rapid.T, source string, scope *crmScope) action {
+			return crmScopeName{source, scope.id, pick(rt, []string{"X", "Y", ""})}
+		})},
+		{"", 2, withScope(func(_ *rapid.T, source string, scope *crmScope) action {
+			return crmHide{source, scope.id, !scope.hidden}
+		})},
+		{"", 1, func(rt *rapid.T, w *world) action {
+			source := pick(rt, w.setup.sources).name
+			return crmAccount{source, pick(rt, [][]string{{source + ".example"}, {source + ".example", "7"}, {"7"}, nil})}
+		}},
+	}
+}
+
+func botDraws() []draw {
+	return []draw{
+		{"", 4, func(rt *rapid.T, _ *world) action {
+			return botCreate{pick(rt, lawNames), pick(rt, lawColors), pick(rt, append(lawNames[:3:3], "", "", "")), drawOutcome(rt)}
+		}},
+		{"edit", 8, withStatus(func(rt *rapid.T, s statuslink.Status) action {
+			switch field := pick(rt, []string{"name", "name", "color", "outcome", "alias", "key"}); field {
+			case "color":
+				return botEdit{s.ID, field, pick(rt, lawColors)}
+			case "outcome":
+				return botEdit{s.ID, field, outcomeText(drawOutcome(rt))}
+			case "key":
+				return botEdit{s.ID, field, pick(rt, []string{"one", "two"})}
+			default:
+				return botEdit{s.ID, field, pick(rt, lawNames)}
+			}
+		})},
+		{"reorder", 6, func(rt *rapid.T, w *world) action {
+			var ids []string
+			for status := range load(w.store).All() {
+				if roll(rt, 4) < 3 {
+					ids = append(ids, status.ID)
+				}
+			}
+			if len(ids) < 2 {
+				return nil
+			}
+			return botReorder{shuffle(rt, ids)}
+		}},
+		{"", 2, withStatus(func(_ *rapid.T, s statuslink.Status) action { return botRemove{s.ID} })},
+		{"", 1, withRow(func(_ *rapid.T, _ *world, row crm.Status) action { return botIgnore{row.Ref} })},
+		{"", 2, func(rt *rapid.T, w *world) action {
+			ignored := slices.Collect(load(w.store).Ignored())
+			if len(ignored) == 0 {
+				return nil
+			}
+			return botRestore{pick(rt, ignored).Ref}
+		}},
+		{"link", 4, withRow(func(rt *rapid.T, w *world, row crm.Status) action {
+			statuses := load(w.store).State().Statuses
+			if len(statuses) == 0 {
+				return nil
+			}
+			return botLink{pick(rt, statuses).ID, row.Ref}
+		})},
+		{"", 2, withLink(func(_ *rapid.T, link statuslink.Link) action { return botUnlink{link.Ref} })},
+		{"lead", 4, withLink(func(_ *rapid.T, link statuslink.Link) action { return botLead{link.Ref} })},
+		{"", 1, withStatus(func(rt *rapid.T, s statuslink.Status) action { return botFollow{s.ID, pick(rt, fields)} })},
+		{"", 1, withScope(func(_ *rapid.T, source string, scope *crmScope) action { return botFollowSequence{source, scope.id} })},
+		{"", 2, func(rt *rapid.T, _ *world) action {
+			return botNumbers{pick(rt, []int{1, 0, -3, math.MaxInt/2 - 40, -math.MaxInt / 2}), 1 + roll(rt, 2), 1 + roll(rt, 3)}
+		}},
+		{"", 1, func(rt *rapid.T, w *world) action {
+			source := pick(rt, w.setup.sources).name
+			return botAccept{source, pick(rt, [][]string{nil, w.crms[source].account})}
+		}},
+	}
+}
+
+func syncDraws() []draw {
+	bot := botDraws()
+	return []draw{
+		{"sync", 44, func(rt *rapid.T, w *world) action {
+			a := syncRun{engine: roll(rt, len(w.engines)), mode: pick(rt, append(syncModes, syncModes[0], syncModes[0]))}
+			for _, source := range w.setup.sources {
+				if roll(rt, 6) == 5 {
+					a.faults = append(a.faults, fault{source.name, pick(rt, faultKinds), roll(rt, 4)})
+				}
+			}
+			return a
+		}},
+		{"", 2, func(rt *rapid.T, w *world) action {
+			if edit := anyOf(rt, w, bot); edit != nil {
+				return syncStale{roll(rt, len(w.engines)), edit}
+			}
+			return nil
+		}},
+		{"", 2, func(rt *rapid.T, w *world) action {
+			return syncRace{roll(rt, len(w.engines)), roll(rt, len(w.engines))}
+		}},
+	}
+}
+
+// draws are what may happen, by what a history is about.
+var draws = sync.OnceValue(func() map[string][]draw {
+	all := slices.Concat(crmDraws(), botDraws(), syncDraws())
+	draws := map[string][]draw{"": all}
+	// What a history is about happens more often.
+	for focus, actions := range map[string][]string{
+		"sequences": {"arrange", "order", "delete", "recreate", "restore", "reorder", "link", "lead", "clear"},
+		"fields":    {"rename", "recolor", "outcome", "edit", "edit", "lead"},
+	} {
+		about := slices.Clone(all)
+		for i := range about {
+			for _, name := range actions {
+				if about[i].name == name {
+					about[i].weight *= 3
+				}
+			}
+			if about[i].name == "sync" {
+				about[i].weight *= 2
+			}
+		}
+		draws[focus] = about
+	}
+	return draws
+})
+
+func drawAction(rt *rapid.T, w *world) action {
+	rows := 0
+	for _, c := range w.crms {
+		for _, scope := range c.scopes {
+			rows += len(scope.rows)
+		}
+	}
+	enough := 3 + 2*len(w.crms)
+	if w.setup.focus == "sequences" {
+		enough = 4 + 4*len(w.crms)
+	}
+	if rows < enough && roll(rt, 4) > 0 {
+		return drawCreate(rt, w)
+	}
+	for range 20 {
+		if a := anyOf(rt, w, draws()[w.setup.focus]); a != nil {
+			return a
+		}
+	}
+	return drawCreate(rt, w)
+}
+
+func anyOf(rt *rapid.T, w *world, of []draw) action {
+	total := 0
+	for _, d := range of {
+		total += d.weight
+	}
+	n := roll(rt, total)
+	for _, d := range of {
+		if n -= d.weight; n < 0 {
+			return d.make(rt, w)
+		}
+	}
+	panic(fmt.Sprint("weights do not add up to ", total))
+}
+
+func drawCreate(rt *rapid.T, w *world) action {
+	source := w.crms[pick(rt, w.setup.sources).name]
+	if len(source.scopes) == 0 {
+		return crmScopeOn{source.name, "P"}
+	}
+	ref := crm.Ref{Source: source.name, Scope: pick(rt, source.scopes).id, ID: pick(rt, lawIDs)}
+	return crmCreate{crm.Status{
+		Ref: ref, Name: drawName(rt, w), Order: pick(rt, lawOrders), Color: pick(rt, lawColors), Outcome: drawOutcome(rt),
+	}}
+}
+
+func drawCRMName(rt *rapid.T) string {
+	if roll(rt, 12) == 11 {
+		return pick(rt, []string{"", "\u200b"})
+	}
+	return pick(rt, lawNames)
+}
+
+func drawName(rt *rapid.T, w *world) string {
+	if w.setup.focus == "sequences" && roll(rt, 8) > 0 {
+		return pick(rt, distinctNames)
+	}
+	return drawCRMName(rt)
+}
+
+func drawOutcome(rt *rapid.T) crm.Outcome {
+	if roll(rt, 3) < 2 {
+		return crm.Unknown
+	}
+	return pick(rt, lawOutcomes)
+}
+
+func shuffle(rt *rapid.T, ids []string) []string {
+	for i := range ids {
+		j := i + roll(rt, len(ids)-i)
+		ids[i], ids[j] = ids[j], ids[i]
+	}
+	return ids
+}
+
+func withScope(make func(*rapid.T, string, *crmScope) action) func(*rapid.T, *world) action {
+	return func(rt *rapid.T, w *world) action {
+		source := w.crms[pick(rt, w.setup.sources).name]
+		if len(source.scopes) == 0 {
+			return nil
+		}
+		return make(rt, source.name, pick(rt, source.scopes))
+	}
+}
+
+func withRow(make func(*rapid.T, *world, crm.Status) action) func(*rapid.T, *world) action {
+	return func(rt *rapid.T, w *world) action {
+		source := w.crms[pick(rt, w.setup.sources).name]
+		if len(source.scopes) == 0 {
+			return nil
+		}
+		scope := pick(rt, source.scopes)
+		if len(scope.rows) == 0 {
+			return nil
+		}
+		return make(rt, w, pick(rt, scope.rows))
+	}
+}
+
+func withStatus(make func(*rapid.T, statuslink.Status) action) func(*rapid.T, *world) action {
+	return func(rt *rapid.T, w *world) action {
+		now := load(w.store)
+		if now.Len() == 0 {
+			return nil
+		}
+		return make(rt, now.At(roll(rt, now.Len())))
+	}
+}
+
+func withLink(make func(*rapid.T, statuslink.Link) action) func(*rapid.T, *world) action {
+	return func(rt *rapid.T, w *world) action {
+		var links []statuslink.Link
+		for status := range load(w.store).All() {
+			// A status with several links is the more interesting one.
+			links = append(links, status.Links...)
+		}
+		if len(links) == 0 {
+			return nil
+		}
+		return make(rt, pick(rt, links))
+	}
+}
