@@ -3,7 +3,6 @@ package statuslink
 import (
 	"errors"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/statuslink/statuslink/crm"
@@ -180,9 +179,8 @@ type Plan struct {
 	scopes  []Scope
 	account []Account
 
-	owner   *Syncer
-	madeAt  time.Time
-	applied atomic.Bool
+	owner  *Syncer
+	madeAt time.Time
 }
 
 type draft struct {

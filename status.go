@@ -77,7 +77,7 @@ type Base struct {
 
 // Leader returns the first link that is not missing, and false if there is
 // none.
-func (s *Status) Leader() (Link, bool) {
+func (s Status) Leader() (Link, bool) {
 	if i := s.leader(); i >= 0 {
 		return s.Links[i], true
 	}
@@ -90,7 +90,7 @@ func (s *Status) leader() int {
 
 // Target returns the link that a lead of the scope is moved to: the first one
 // of that scope, missing or not; false if there is none.
-func (s *Status) Target(source, scope string) (Link, bool) {
+func (s Status) Target(source, scope string) (Link, bool) {
 	for _, l := range s.Links {
 		if l.Ref.Source == source && l.Ref.Scope == scope {
 			return l, true
@@ -100,18 +100,17 @@ func (s *Status) Target(source, scope string) (Link, bool) {
 }
 
 // Linked reports whether ref is among the status's links.
-func (s *Status) Linked(ref crm.Ref) bool { return s.link(ref) >= 0 }
+func (s Status) Linked(ref crm.Ref) bool { return s.link(ref) >= 0 }
 
 func (s *Status) link(ref crm.Ref) int {
 	return slices.IndexFunc(s.Links, func(l Link) bool { return l.Ref == ref })
 }
 
 // Clone returns a copy that shares nothing with s.
-func (s *Status) Clone() Status {
-	c := *s
-	c.Aliases = slices.Clone(s.Aliases)
-	c.Links = slices.Clone(s.Links)
-	return c
+func (s Status) Clone() Status {
+	s.Aliases = slices.Clone(s.Aliases)
+	s.Links = slices.Clone(s.Links)
+	return s
 }
 
 // normal returns a copy as a Snapshot keeps it: its own slices, nil rather

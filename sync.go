@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -30,7 +31,8 @@ type SyncOptions struct {
 // Syncer synchronises the statuses of a [Catalog] with the status lists of
 // CRMs: Plan shows what would change, Apply or Confirm does it, Sync does both.
 // It is safe for concurrent use, and so are several Syncers over one store. It
-// starts no goroutine that outlives a call.
+// starts no goroutine that outlives a call; a panic of a client comes up in the
+// call that used it.
 type Syncer struct {
 	catalog *Catalog
 	clients []crm.Client
@@ -146,17 +148,33 @@ func (s *Syncer) plan(ctx context.Context, readings []reading, released []ScopeK
 // read reads all sources at once.
 func (s *Syncer) read(ctx context.Context) []reading {
 	readings := make([]reading, len(s.clients))
+	panics := make([]error, len(s.clients))
 	var wait sync.WaitGroup
 	for i, client := range s.clients {
+		readings[i] = reading{source: s.health[i].Source, err: errNoAnswer(s.health[i].Source)}
 		wait.Go(func() {
+			defer func() {
+				if value := recover(); value != nil {
+					panics[i] = fmt.Errorf("statuslink: the client of %q panicked: %v\n\n%s", readings[i].source, value, debug.Stack())
+				}
+			}()
 			ctx, cancel := context.WithTimeout(ctx, s.opts.ReadTimeout)
 			defer cancel()
-			listing, err := client.ListStatuses(ctx)
-			readings[i] = reading{s.health[i].Source, listing, err}
+			readings[i].listing, readings[i].err = client.ListStatuses(ctx)
 		})
 	}
 	wait.Wait()
+	for _, err := range panics {
+		if err != nil {
+			panic(err) // here, where the caller can recover it
+		}
+	}
 	return readings
+}
+
+// errNoAnswer is what a source gave whose client ended its goroutine.
+func errNoAnswer(source string) error {
+	return &crm.Error{Kind: crm.ErrUnavailable, Source: source, Op: "list statuses", Message: "the client gave no answer"}
 }
 
 // record keeps how the reading for a plan went. There is none if ctx ended or
@@ -224,7 +242,7 @@ func (s *Syncer) Apply(ctx context.Context, plan *Plan) (*Report, error) {
 	} else {
 		report, err = s.apply(ctx, plan)
 	}
-	if errors.Is(err, ErrStale) && (plan.applied.Load() || s.applied(ctx, plan.digest, plan.Version())) {
+	if errors.Is(err, ErrStale) && s.applied(ctx, plan.digest, plan.Version()) {
 		now, err := s.catalog.Load(ctx)
 		if err != nil {
 			return nil, err
@@ -257,7 +275,6 @@ func (s *Syncer) apply(ctx context.Context, plan *Plan) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan.applied.Store(true)
 	s.remember(Record{Version: next.version, Note: note})
 	s.opts.Logger.InfoContext(ctx, "plan applied", "operations", len(plan.operations), "digest", plan.digest, "version", next.version)
 	return &Report{Plan: plan, Version: next.version, Applied: true}, nil
@@ -357,8 +374,8 @@ func (s *Syncer) applied(ctx context.Context, digest string, version uint64) boo
 // Sync plans and applies in one call, for schedules. If the store moves
 // meanwhile, it plans again on what was read. Held scopes are never released,
 // and what needs a person stays undone: see Attention of the report's plan. The
-// report comes together with [Plan.Err] where some sources failed; it is nil
-// only if nothing could be applied.
+// report comes together with [Plan.Err] where sources failed, and if all did,
+// with a plan whose findings say why. It is nil if ctx ended or the store failed.
 func (s *Syncer) Sync(ctx context.Context) (*Report, error) {
 	readings := s.read(ctx)
 	for try := 1; ; try++ {
@@ -366,7 +383,7 @@ func (s *Syncer) Sync(ctx context.Context) (*Report, error) {
 		if try == 1 {
 			s.record(ctx, plan)
 		}
-		if err != nil {
+		if plan == nil {
 			return nil, err
 		}
 		report, err := s.apply(ctx, plan)

@@ -194,8 +194,11 @@ func TestSyncReturnsReportAndError(t *testing.T) {
 	}
 	up.Fail(crm.ErrUnavailable)
 	report, err = b.syncer(nil, up, down).Sync(t.Context())
-	if report != nil || !errors.Is(err, crm.ErrForbidden) || !errors.Is(err, crm.ErrUnavailable) {
-		t.Errorf("report %+v, error %v: want no report and both errors", report, err)
+	if report == nil || report.Applied || !errors.Is(err, crm.ErrForbidden) || !errors.Is(err, crm.ErrUnavailable) {
+		t.Fatalf("report %+v, error %v: want a report that nothing was applied, and both errors", report, err)
+	}
+	if attention := report.Plan.Attention(); len(attention) != 2 {
+		t.Errorf("the report's plan does not tell what needs attention: %+v", attention)
 	}
 }
 

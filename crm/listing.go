@@ -12,6 +12,7 @@ import (
 //
 //   - an empty Source, or a name in Account that is empty or stands there twice;
 //   - a scope twice, or one that is missing in a non-nil Exists;
+//   - an account's name or a scope's ID that is not valid UTF-8;
 //   - a scope with fewer or more rows than Announced;
 //   - a Ref with an empty ID, of another Source, outside Scopes, not valid UTF-8;
 //   - a Ref twice.
@@ -26,12 +27,15 @@ func (l *Listing) Validate() error {
 		return fail(ErrBadResponse, "the listing names no source")
 	}
 	for i, name := range l.Account {
-		if name == "" || slices.Contains(l.Account[:i], name) {
-			return fail(ErrBadResponse, "the account name %q is empty or stands twice", name)
+		if name == "" || !utf8.ValidString(name) || slices.Contains(l.Account[:i], name) {
+			return fail(ErrBadResponse, "the account name %q is empty, not valid UTF-8 or stands twice", name)
 		}
 	}
 	rows := make(map[string]int, len(l.Scopes))
 	for _, scope := range l.Scopes {
+		if !utf8.ValidString(scope.ID) {
+			return fail(ErrBadResponse, "the scope's ID %q is not valid UTF-8", scope.ID)
+		}
 		if _, twice := rows[scope.ID]; twice {
 			return fail(ErrBadResponse, "scope %q stands twice", scope.ID)
 		}
