@@ -11,7 +11,7 @@ import (
 
 // computeDigest hashes what the plan does: policy, operations without names of
 // statuses and reasons, what the links that they touch hold as Base afterwards,
-// and held and refused parts.
+// held and refused parts, and what is reported once.
 func (p *Plan) computeDigest() string {
 	hash := sha256.New()
 	encoder := json.NewEncoder(hash)
@@ -34,7 +34,6 @@ func (p *Plan) computeDigest() string {
 		op.Before, op.After = anonymous(op.Before), anonymous(op.After)
 		add(op)
 		if base, linked := bases[op.Ref]; linked {
-			base.Order = 0 // the number is the CRM's affair, the sequence is in OpReorder
 			add(base)
 		}
 	}
@@ -42,6 +41,8 @@ func (p *Plan) computeDigest() string {
 		switch f.Kind {
 		case FindingHeld, FindingFailed, FindingOtherAccount:
 			add(Finding{Kind: f.Kind, Scope: f.Scope})
+		case FindingConflict, FindingDiffers: // mostly reported once: whoever confirms has seen them
+			add(Finding{Kind: f.Kind, Scope: f.Scope, Ref: f.Ref, Field: f.Field, Bot: f.Bot, CRM: f.CRM})
 		}
 	}
 	return hex.EncodeToString(hash.Sum(nil)[:16])

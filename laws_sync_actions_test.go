@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/statuslink/statuslink"
 )
@@ -149,6 +150,51 @@ func (a syncStale) run(w *world) {
 	}
 }
 
+// syncConfirm shows a plan, lets something happen, and confirms what was shown.
+type syncConfirm struct {
+	engine int
+	event  action
+}
+
+func (a syncConfirm) String() string {
+	return fmt.Sprintf("engine %d: confirm a plan shown before %s", a.engine, a.event)
+}
+
+func (a syncConfirm) run(w *world) {
+	e := w.engines[a.engine]
+	ctx := context.Background()
+	e.show(w.read(e.sources, nil))
+	shown, err := e.syncer.Plan(ctx)
+	if err != nil {
+		return
+	}
+	a.event.run(w)
+	w.now = w.now.Add(time.Second)
+	s := &step{w: w, engine: e, before: load(w.store), readings: w.read(e.sources, nil)}
+	e.show(s.readings)
+	plan, err := e.syncer.Plan(ctx)
+	if err != nil {
+		return
+	}
+	s.plan = plan
+	report, err := e.syncer.Confirm(ctx, shown.Token())
+	s.after = load(w.store)
+	if plan.Digest() != shown.Digest() {
+		if !errors.Is(err, statuslink.ErrStale) || s.after.Version() != s.before.Version() {
+			w.violate("engines", "confirming did something else than was shown: %+v, %v", report, err)
+		}
+		return
+	}
+	if err != nil || report.Applied == plan.Empty() {
+		w.violate("engines", "what was shown is not what confirming did: %+v, %v", report, err)
+		return
+	}
+	s.verdict = judge(s.before, s.readings, nil)
+	s.remember()
+	s.check()
+	w.ghost = s.next
+}
+
 // syncRace lets two engines plan before either applies.
 type syncRace struct{ one, two int }
 
@@ -178,6 +224,7 @@ func (a syncRace) run(w *world) {
 	s.remember()
 	s.check()
 	w.ghost = s.next
+	w.now = w.now.Add(time.Second)
 	again, err := two.syncer.Apply(ctx, late)
 	done := err == nil && again.Already && late.Digest() == plan.Digest()
 	if report.Applied && !late.Empty() && !done && !errors.Is(err, statuslink.ErrStale) {

@@ -225,9 +225,10 @@ func (p *Plan) Err() error { return p.err }
 // Version returns the version of the store that the plan was made from.
 func (p *Plan) Version() uint64 { return p.snapshot.version }
 
-// Digest identifies what the plan does: operations, held and refused parts,
-// and policy, but neither texts nor times nor the store's version. Two plans
-// with the same digest do the same.
+// Digest identifies what the plan does and asks to be confirmed: operations,
+// conflicts and differences, held and refused parts, and policy, but neither
+// reasons nor times nor the store's version. Two plans with the same digest do
+// the same.
 func (p *Plan) Digest() string { return p.digest }
 
 // Release returns a new plan, with a digest of its own, in which the scopes are
