@@ -79,7 +79,7 @@ func TestErrorTellsWhereWhatAndWhy(t *testing.T) {
 	if err.Error() != want {
 		t.Errorf("text\n%s, want\n%s", err, want)
 	}
-	if !errors.Is(err, cause) || crm.Kind(err) != crm.ErrRateLimited {
+	if !errors.Is(err, cause) || !errors.Is(crm.Kind(err), crm.ErrRateLimited) {
 		t.Errorf("cause or kind is lost: %v", crm.Kind(err))
 	}
 	if kind := crm.Kind(cause); kind != nil {
