@@ -71,11 +71,12 @@ func drawPolicy(rt *rapid.T) statuslink.Policy {
 	}
 }
 
-// draw makes one action out of what is there; nil if there is nothing for it.
+// draw is one sort of action; act makes it out of what is there, or nil if there
+// is nothing for it.
 type draw struct {
 	name   string // where a focus is on it
 	weight int
-	make   func(rt *rapid.T, w *world) action
+	act    func(rt *rapid.T, w *world) action
 }
 
 func drawAction(rt *rapid.T, w *world) action {
@@ -108,7 +109,7 @@ func anyOf(rt *rapid.T, w *world, of []draw) action {
 	n := roll(rt, total)
 	for _, d := range of {
 		if n -= d.weight; n < 0 {
-			return d.make(rt, w)
+			return d.act(rt, w)
 		}
 	}
 	panic(fmt.Sprint("weights do not add up to ", total))
@@ -154,17 +155,17 @@ func shuffle(rt *rapid.T, ids []string) []string {
 	return ids
 }
 
-func withScope(make func(*rapid.T, string, *crmScope) action) func(*rapid.T, *world) action {
+func withScope(then func(*rapid.T, string, *crmScope) action) func(*rapid.T, *world) action {
 	return func(rt *rapid.T, w *world) action {
 		source := w.crms[pick(rt, w.setup.sources).name]
 		if len(source.scopes) == 0 {
 			return nil
 		}
-		return make(rt, source.name, pick(rt, source.scopes))
+		return then(rt, source.name, pick(rt, source.scopes))
 	}
 }
 
-func withRow(make func(*rapid.T, *world, crm.Status) action) func(*rapid.T, *world) action {
+func withRow(then func(*rapid.T, *world, crm.Status) action) func(*rapid.T, *world) action {
 	return func(rt *rapid.T, w *world) action {
 		source := w.crms[pick(rt, w.setup.sources).name]
 		if len(source.scopes) == 0 {
@@ -174,21 +175,21 @@ func withRow(make func(*rapid.T, *world, crm.Status) action) func(*rapid.T, *wor
 		if len(scope.rows) == 0 {
 			return nil
 		}
-		return make(rt, w, pick(rt, scope.rows))
+		return then(rt, w, pick(rt, scope.rows))
 	}
 }
 
-func withStatus(make func(*rapid.T, statuslink.Status) action) func(*rapid.T, *world) action {
+func withStatus(then func(*rapid.T, statuslink.Status) action) func(*rapid.T, *world) action {
 	return func(rt *rapid.T, w *world) action {
 		now := load(w.store)
 		if now.Len() == 0 {
 			return nil
 		}
-		return make(rt, now.At(roll(rt, now.Len())))
+		return then(rt, now.At(roll(rt, now.Len())))
 	}
 }
 
-func withLink(make func(*rapid.T, statuslink.Link) action) func(*rapid.T, *world) action {
+func withLink(then func(*rapid.T, statuslink.Link) action) func(*rapid.T, *world) action {
 	return func(rt *rapid.T, w *world) action {
 		var links []statuslink.Link
 		for status := range load(w.store).All() {
@@ -198,6 +199,6 @@ func withLink(make func(*rapid.T, statuslink.Link) action) func(*rapid.T, *world
 		if len(links) == 0 {
 			return nil
 		}
-		return make(rt, pick(rt, links))
+		return then(rt, pick(rt, links))
 	}
 }

@@ -53,7 +53,7 @@ func (s setup) String() string {
 // and what the laws remember of the past.
 type world struct {
 	setup   setup
-	law     law // the one that is watched
+	law     string // the laws that are watched
 	script  []action
 	failure error
 	broken  string // the law that failure breaks
@@ -114,7 +114,7 @@ func cloneListing(l crm.Listing) crm.Listing {
 	return l
 }
 
-func newWorld(s setup, law law) *world {
+func newWorld(s setup, law string) *world {
 	w := &world{
 		setup: s, law: law, crms: make(map[string]*crmSource), store: new(memstore.Store),
 		now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), ghost: newGhost(),

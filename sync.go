@@ -44,20 +44,6 @@ type Syncer struct {
 	done   []Record // the latest plans applied
 }
 
-// SourceHealth tells how reading a source went.
-type SourceHealth struct {
-	Source string
-	// LastSuccess is when it was last read and believed; zero for never.
-	LastSuccess time.Time
-	// LastError is the kind of the latest error: one of package crm's,
-	// [ErrRefused], context.DeadlineExceeded, or nil if the latest read was
-	// good or none was made. LastFailure is when that was.
-	LastError   error
-	LastFailure time.Time
-	// Failures counts the failures since the last success.
-	Failures int
-}
-
 // Report tells what applying a plan did.
 type Report struct {
 	// Plan is the plan that was applied. Where [Syncer.Confirm] finds that it
@@ -177,55 +163,6 @@ func errNoAnswer(source string) error {
 	return &crm.Error{Kind: crm.ErrUnavailable, Source: source, Op: "list statuses", Message: "the client gave no answer"}
 }
 
-// record keeps how the reading for a plan went. There is none if ctx ended or
-// the store failed.
-func (s *Syncer) record(ctx context.Context, plan *Plan) {
-	if plan == nil {
-		return
-	}
-	failed := make(map[string]error)
-	for _, finding := range plan.findings {
-		if finding.Err != nil {
-			failed[finding.Scope.Source] = finding.Err
-		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i := range s.health {
-		h := &s.health[i]
-		err := failed[h.Source]
-		if err == nil {
-			h.LastSuccess, h.LastError, h.Failures = plan.madeAt, nil, 0
-			continue
-		}
-		h.LastFailure, h.LastError = plan.madeAt, kindOf(err)
-		h.Failures++
-		s.opts.Logger.WarnContext(ctx, "source not read", "source", h.Source, "kind", h.LastError, "failures", h.Failures)
-	}
-}
-
-// kindOf returns the kind of a source's error; one that tells none counts as
-// unavailable.
-func kindOf(err error) error {
-	if kind := crm.Kind(err); kind != nil {
-		return kind
-	}
-	for _, kind := range []error{ErrRefused, context.DeadlineExceeded, context.Canceled} {
-		if errors.Is(err, kind) {
-			return kind
-		}
-	}
-	return crm.ErrUnavailable
-}
-
-// Health tells how reading each source went, in the order of the clients. The
-// slice is the caller's.
-func (s *Syncer) Health() []SourceHealth {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.health)
-}
-
 // Apply does what the plan says, at one instant and as a whole. An empty plan
 // writes nothing. [ErrInvalid] if another Syncer made the plan; a
 // [*StaleError] that says what moved if the plan is older than PlanAge or the
@@ -280,48 +217,6 @@ func (s *Syncer) apply(ctx context.Context, plan *Plan) (*Report, error) {
 	return &Report{Plan: plan, Version: next.version, Applied: true}, nil
 }
 
-// Confirm does what the plan of the token showed: it plans again, and applies
-// if the new plan does exactly the same. A token of a plan that is done already
-// is no error, and the report says so. Otherwise the error is a [*StaleError]:
-// something moved, or the token is older than PlanAge; show a new plan.
-// [ErrInvalid] if the text is no token.
-func (s *Syncer) Confirm(ctx context.Context, token string) (*Report, error) {
-	content, err := parseToken(token)
-	if err != nil {
-		return nil, err
-	}
-	already := s.applied(ctx, content.Digest, content.Version)
-	if age := s.catalog.opts.Now().Sub(content.Made); age > s.opts.PlanAge && !already {
-		return nil, s.tooOld(content.Version, age)
-	}
-	readings := s.read(ctx)
-	for try := 1; ; try++ {
-		plan, err := s.plan(ctx, readings, content.Released)
-		if try == 1 {
-			s.record(ctx, plan)
-		}
-		if already && plan != nil {
-			return &Report{Plan: plan, Version: plan.Version(), Already: true}, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		if plan.digest != content.Digest {
-			if already = s.applied(ctx, content.Digest, content.Version); already {
-				continue
-			}
-			return nil, &StaleError{
-				Planned: content.Version, Present: plan.Version(),
-				Reason: "the plan would now do something else than was shown",
-			}
-		}
-		report, err := s.apply(ctx, plan)
-		if err == nil || try == maxTries || !errors.Is(err, ErrStale) {
-			return report, err
-		}
-	}
-}
-
 // begin waits until no other plan is being applied: between the store's change
 // and remembering it, a second click would take the plan for a stale one.
 func (s *Syncer) begin(ctx context.Context) error {
@@ -334,42 +229,6 @@ func (s *Syncer) begin(ctx context.Context) error {
 }
 
 func (s *Syncer) end() { <-s.turn }
-
-// maxDone limits the applied plans that a Syncer remembers.
-const maxDone = 64
-
-func (s *Syncer) remember(done Record) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.done = append(s.done, done); len(s.done) > maxDone {
-		s.done = slices.Delete(s.done, 0, len(s.done)-maxDone)
-	}
-}
-
-// applied reports whether the plan with the digest, made from the version of
-// the store, was applied: by this Syncer or, where the store remembers its
-// changes, by any. What was done before the plan was made does not count: a CRM
-// can come to the same difference again.
-func (s *Syncer) applied(ctx context.Context, digest string, version uint64) bool {
-	if s.begin(ctx) != nil {
-		return false
-	}
-	s.end()
-	is := func(r Record) bool { return r.Note.Digest == digest && r.Version > version }
-	s.mu.Lock()
-	done := slices.ContainsFunc(s.done, is)
-	s.mu.Unlock()
-	if done {
-		return true
-	}
-	historian, ok := s.catalog.store.(Historian)
-	if !ok {
-		return false
-	}
-	// A history that cannot be read only makes the answer less kind.
-	records, err := historian.History(ctx, maxDone)
-	return err == nil && slices.ContainsFunc(records, is)
-}
 
 // Sync plans and applies in one call, for schedules. If the store moves
 // meanwhile, it plans again on what was read. Held scopes are never released,
