@@ -29,7 +29,7 @@ func (s *step) sequence(key statuslink.ScopeKey) sequences {
 		row, listed := s.verdict.rows[ref]
 		before, existed := s.before.ByID(status.ID)
 		for i, link := range status.Links {
-			if scopeOf(link.Ref) == key && (!existed || i < len(before.Links) && before.Links[i].Ref != link.Ref) {
+			if scopeOf(link.Ref) == key && (!existed && i == 0 || existed && i < len(before.Links) && before.Links[i].Ref != link.Ref) {
 				steady = false
 			}
 		}
