@@ -27,7 +27,7 @@ func (p *Plan) computeDigest() string {
 		}
 		return refs
 	}
-	bases := p.bases()
+	bases, leaders := p.bases()
 	add(p.policy)
 	for _, op := range p.operations {
 		op.Status.Name, op.Follows.Name, op.Reason = "", "", ""
@@ -35,6 +35,9 @@ func (p *Plan) computeDigest() string {
 		add(op)
 		if base, linked := bases[op.Ref]; linked {
 			add(base)
+		}
+		for _, status := range op.After {
+			add(leaders[status.ID])
 		}
 	}
 	for _, f := range p.findings {
@@ -48,19 +51,24 @@ func (p *Plan) computeDigest() string {
 	return hex.EncodeToString(hash.Sum(nil)[:16])
 }
 
-// bases returns what the links of changed statuses hold as Base afterwards.
-func (p *Plan) bases() map[crm.Ref]Base {
-	bases := make(map[crm.Ref]Base, len(p.updates)+len(p.creates))
-	keep := func(links []Link) {
-		for _, link := range links {
+// bases returns what the links of changed statuses hold as Base afterwards: all
+// by Ref, and those that lead by the status's ID.
+func (p *Plan) bases() (bases map[crm.Ref]Base, leaders map[string]Base) {
+	bases = make(map[crm.Ref]Base, len(p.updates)+len(p.creates))
+	leaders = make(map[string]Base)
+	keep := func(s *Status) {
+		for _, link := range s.Links {
 			bases[link.Ref] = link.Base
+		}
+		if leader, ok := s.Leader(); ok {
+			leaders[s.ID] = leader.Base
 		}
 	}
 	for i := range p.updates {
-		keep(p.updates[i].status.Links)
+		keep(&p.updates[i].status)
 	}
 	for i := range p.creates {
-		keep(p.creates[i].Links)
+		keep(&p.creates[i])
 	}
-	return bases
+	return bases, leaders
 }
