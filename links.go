@@ -3,13 +3,10 @@ package statuslink
 import (
 	"context"
 	"fmt"
-	"reflect"
 	"slices"
 
 	"github.com/statuslink/statuslink/crm"
 )
-
-func equalStatus(a, b *Status) bool { return reflect.DeepEqual(a.normal(), b.normal()) }
 
 // Link links a status to a CRM's by hand, after the links that it has. The Ref
 // may be of a scope in which the status has links already: all of them are then

@@ -2,6 +2,7 @@ package statuslink
 
 import (
 	"math"
+	"reflect"
 	"slices"
 	"time"
 	"unicode/utf8"
@@ -130,6 +131,10 @@ func (s *Status) normal() Status {
 	}
 	return c
 }
+
+// equalStatus reports whether a Snapshot would keep a and b as the same; no field
+// is left out.
+func equalStatus(a, b *Status) bool { return reflect.DeepEqual(a.normal(), b.normal()) }
 
 // instant returns t as it is stored: UTC, whole microseconds.
 func instant(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
