@@ -27,8 +27,9 @@ type move struct{ places, owners []int }
 // Only the link that leads its status keeps a place in Base, and loses it when
 // it stops leading, is listed again after an absence, or is made. So all places
 // of a scope were noted at the same instant, and together are a sequence that
-// the CRM really had. If a place is lacking, nothing can be said about what
-// the CRM moved: the bot's sequence stays and all places are noted.
+// the CRM really had. If a place is lacking, or its link leads only since this
+// plan, nothing can be said about what the CRM moved: the bot's sequence stays
+// and all places are noted.
 func (m *merger) mergeSequence(src *source, sc *scope) {
 	if sc.held || m.sequenceUnmoved(src, sc) {
 		return
@@ -86,16 +87,22 @@ func (m *merger) sequenceUnmoved(src *source, sc *scope) bool {
 		}
 		s := m.at(at.status)
 		base := s.Links[at.link].Base
-		if leads := s.leader() == at.link; leads != base.Ordered || leads && base.Order != row.Order {
+		leads := s.leader() == at.link
+		if leads != base.Ordered || leads && (base.Order != row.Order || !m.ledBefore(at)) {
 			return false
 		}
 	}
 	return true
 }
 
+// ledBefore reports whether a link led its status before this plan.
+func (m *merger) ledBefore(at linkAt) bool {
+	return m.snapshot.state.Statuses[at.status].leader() == at.link
+}
+
 // members returns the statuses led by listed links of the scope, but those
-// created in this plan, and whether all have a place in Base. On the way it
-// takes the places of links that do not lead.
+// created in this plan, and whether all have a place in Base and were led
+// before. On the way it takes the places of links that do not lead.
 func (m *merger) members(src *source, sc *scope) (members []member, whole bool) {
 	whole = true
 	join := func(at linkAt, row *crm.Status) {
@@ -114,7 +121,7 @@ func (m *merger) members(src *source, sc *scope) (members []member, whole bool) 
 		if !relinked {
 			id = row.Ref.ID
 		}
-		whole = whole && base.Ordered
+		whole = whole && base.Ordered && m.ledBefore(at)
 		members = append(members, member{at, row, base, id})
 	}
 	for _, at := range sc.links {

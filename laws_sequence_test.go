@@ -39,7 +39,7 @@ func (s *step) sequence(key statuslink.ScopeKey) sequences {
 		p := pair{before, status}
 		i := slices.IndexFunc(status.Links, func(l statuslink.Link) bool { return l.Ref == ref })
 		base := s.past(p, i)
-		if !base.Ordered || fresh(p, i) {
+		if !base.Ordered || fresh(p, i) || leader(&before).Ref != before.Links[i].Ref { // or became led in this plan
 			known = false
 			all = append(all, led{id: status.ID, now: row})
 			continue

@@ -209,3 +209,28 @@ func TestTiesInBaseAreBrokenByTheIDBeforeTheRelink(t *testing.T) {
 		t.Errorf("the sequence is %s, want BCA: the CRM's changed by the new ID", got)
 	}
 }
+
+// A link that leads only since this plan says nothing about what the CRM moved.
+func TestSequenceStaysWhereTheLeaderChangesInThePlan(t *testing.T) {
+	t.Parallel()
+	for _, policy := range []statuslink.Conflict{statuslink.KeepBot, statuslink.CRMWins, statuslink.Leave} {
+		r := newRig(t, statuslink.Policy{Conflict: policy}, "crm")
+		r.show("crm", rows("ABC")...)
+		r.sync()
+		hand := crm.Ref{Source: "crm", ID: "X"}
+		_, err := r.catalog.Link(t.Context(), r.id("B"), hand)
+		r.must(err)
+		_, err = r.catalog.Lead(t.Context(), hand)
+		r.must(err)
+		r.show("crm", rows("ACB")...) // X is missing, so that B leads its status again
+		r.wantPlan(r.sync(), "missing", "differs")
+		if got := r.names(); got != "ABC" {
+			t.Errorf("policy %q: the sequence is %s, want ABC", policy, got)
+		}
+		r.show("crm", rows("BAC")...)
+		r.sync()
+		if got, want := r.names(), map[statuslink.Conflict]string{statuslink.CRMWins: "BAC"}[policy]; want != "" && got != want {
+			t.Errorf("policy %q: afterwards the sequence is %s, want %s", policy, got, want)
+		}
+	}
+}
