@@ -97,6 +97,7 @@ type scope struct {
 	name      string
 	held      bool
 	gone      bool
+	rows      int      // how many the listing has of it
 	links     []linkAt // those of the snapshot
 	open      []int    // rows that are neither linked nor ignored, in the CRM's order
 	blocked   map[int]bool

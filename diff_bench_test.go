@@ -35,12 +35,26 @@ func benchLinked(tb testing.TB, listing crm.Listing) *Snapshot {
 	return next
 }
 
+// benchTwins returns a snapshot of n unlinked statuses of one name.
+func benchTwins(tb testing.TB, n int) *Snapshot {
+	tb.Helper()
+	var state State
+	for i := range n {
+		state.Statuses = append(state.Statuses, Status{ID: fmt.Sprintf("st_%d", i), Name: "Этап", Order: i})
+	}
+	snapshot, err := NewSnapshot(1, state)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return snapshot
+}
+
 func benchInput(snapshot *Snapshot, listing crm.Listing) input {
 	return input{snapshot: snapshot, readings: []reading{{source: "crm", listing: listing}}}
 }
 
 // BenchmarkDiff plans one source of n statuses: nothing changed, one in a
-// hundred renamed, all new, all linked by name. The metric ns/status is to stay
+// hundred renamed, all new, all linked by name, all of one name on both sides. The metric ns/status is to stay
 // within ten times from 100 to 100,000.
 func BenchmarkDiff(b *testing.B) {
 	for _, n := range []int{100, 10_000, 100_000} {
@@ -70,6 +84,7 @@ func BenchmarkDiff(b *testing.B) {
 			{"renamed", benchInput(linked, renamed), n / 100},
 			{"new", benchInput(new(Snapshot), listing), n + 1},
 			{"linked", benchInput(named, listing), n + 1},
+			{"twins", benchInput(benchTwins(b, n), benchListing(n, func(int) string { return "Этап" })), 1},
 		} {
 			diff(work.in) // builds the indices that the snapshot keeps
 			b.Run(fmt.Sprintf("%s/%d", work.name, n), func(b *testing.B) {

@@ -49,15 +49,16 @@ func (m *merger) findTwins() {
 	}
 	for _, group := range groups {
 		f := Finding{Kind: FindingTwins, Field: FieldName, Bot: m.at(group[0]).Name}
-		f.Candidates, f.More = m.candidates(group)
+		f.Candidates, f.More = m.candidates(group, len(group))
 		f.Message = fmt.Sprintf("%d statuses are called %q; rename or remove the superfluous ones", len(group), f.Bot)
 		m.findings = append(m.findings, f)
 	}
 }
 
-func (m *merger) candidates(indices []int) (refs []StatusRef, more int) {
-	more = max(0, len(indices)-maxCandidates)
-	return m.refs(indices[:len(indices)-more]), more
+// candidates names the first of the statuses, of which there are count.
+func (m *merger) candidates(indices []int, count int) (refs []StatusRef, more int) {
+	indices = indices[:min(maxCandidates, len(indices))]
+	return m.refs(indices), count - len(indices)
 }
 
 func compareFindings(a, b Finding) int {

@@ -31,7 +31,7 @@ func (m *merger) guard(src *source, sc *scope) {
 		return
 	case sc.gone:
 		message = "the CRM no longer has this scope, or the right to see it was lost"
-	case listed == 0 && len(sc.open) == 0 && m.rows(src, sc) == 0:
+	case sc.rows == 0:
 		message = "the CRM shows no status here although some are linked"
 	case absent > guardFew && guardShare*absent > n, absent == n && n > 1:
 		message = fmt.Sprintf("%d of %d linked statuses are absent", absent, n)
@@ -43,15 +43,4 @@ func (m *merger) guard(src *source, sc *scope) {
 	}
 	sc.held = true
 	sc.find(Finding{Kind: FindingHeld, Message: message + "; nothing is concluded here until you release it after a look at the CRM"})
-}
-
-// rows counts the rows of a scope.
-func (m *merger) rows(src *source, sc *scope) int {
-	n := 0
-	for r := range src.rows {
-		if src.rows[r].Ref.Scope == sc.key.ID {
-			n++
-		}
-	}
-	return n
 }

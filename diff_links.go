@@ -50,11 +50,11 @@ func (m *merger) relink(src *source, sc *scope) {
 		}
 		sc.blocked[r] = true
 		var owners []int
-		for _, k := range links.list(names[k], row.Outcome) {
-			owners = append(owners, lost[k].status)
+		for _, l := range links.first(names[k], row.Outcome, maxCandidates) {
+			owners = append(owners, lost[l].status)
 		}
 		f := Finding{Kind: FindingAmbiguous, Ref: row.Ref, CRM: row.Name}
-		f.Candidates, f.More = m.candidates(owners)
+		f.Candidates, f.More = m.candidates(owners, partners)
 		f.Message = fmt.Sprintf("%q may be the re-created status of several links, or one of several re-created ones; link it by hand", row.Name)
 		sc.find(f)
 	}

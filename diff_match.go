@@ -68,7 +68,7 @@ func (m *merger) match(src *source, scopes []*scope) {
 			switch {
 			case found > 0:
 				f := Finding{Kind: FindingAmbiguous, Ref: row.Ref, CRM: row.Name}
-				f.Candidates, f.More = m.candidates(statuses.list(name, row.Outcome))
+				f.Candidates, f.More = m.candidates(statuses.first(name, row.Outcome, maxCandidates), found)
 				f.Message = fmt.Sprintf("several statuses could be %q; link it by hand", row.Name)
 				if found == 1 {
 					f.Message = fmt.Sprintf("%q and others in the CRM could be %q; link one by hand", row.Name, f.Candidates[0].Name)
@@ -99,7 +99,7 @@ func (m *merger) called(name string) []int {
 		}
 	}
 	for _, i := range m.extra[name] {
-		if !slices.Contains(found, i) {
+		if _, known := slices.BinarySearch(found, i); !known {
 			now = append(now, i)
 		}
 	}

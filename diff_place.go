@@ -26,44 +26,53 @@ func (m *merger) place() {
 		}
 	}
 	list := newSequence(owner, len(m.created))
-	m.eachScope(func(src *source, sc *scope) {
-		if sc.births > 0 {
-			m.placeBirths(list, src, sc)
-		}
-	})
+	for _, src := range m.sources {
+		m.placeSource(list, src)
+	}
 	m.number(list.all(), owner)
-	m.eachScope(func(src *source, sc *scope) {
-		if sc.births > 0 {
-			m.tellPlaces(list, src, sc)
+	m.tellPlaces(list)
+}
+
+// placeSource gives the statuses created from a source their places, scope by
+// scope.
+func (m *merger) placeSource(list *sequence, src *source) {
+	if !slices.ContainsFunc(src.scopes, func(sc *scope) bool { return sc.births > 0 }) {
+		return
+	}
+	linked := make(map[string][]int, len(src.scopes)) // rows by scope
+	for r := range src.rows {
+		if id := src.rows[r].Ref.Scope; src.at[r].linked {
+			linked[id] = append(linked[id], r)
 		}
-	})
+	}
+	for _, sc := range src.scopes {
+		if sc.births > 0 {
+			m.placeBirths(list, src, linked[sc.key.ID])
+		}
+	}
 }
 
 // tellPlaces says in each create operation where the status is put.
-func (m *merger) tellPlaces(list *sequence, src *source, sc *scope) {
-	follows := make(map[crm.Ref]StatusRef, sc.births)
-	for r := range src.rows {
-		if at := src.at[r]; at.linked && list.prev[at.status] != list.head {
-			follows[src.rows[r].Ref] = m.ref(list.prev[at.status])
+func (m *merger) tellPlaces(list *sequence) {
+	follows := make(map[crm.Ref]StatusRef, len(m.created))
+	for k, ref := range m.from {
+		if previous := list.prev[m.snapshot.Len()+k]; previous != list.head {
+			follows[ref] = m.ref(previous)
 		}
 	}
-	for i := range sc.ops {
-		if op := &sc.ops[i]; op.Kind == OpCreate {
-			op.Follows = follows[op.Ref]
+	m.eachScope(func(_ *source, sc *scope) {
+		for i := range sc.ops {
+			if op := &sc.ops[i]; op.Kind == OpCreate {
+				op.Follows = follows[op.Ref]
+			}
 		}
-	}
+	})
 }
 
 // placeBirths puts each created status right after the one that precedes it in
 // the CRM's list of its scope; without one, right before the one that follows;
-// without either, at the end.
-func (m *merger) placeBirths(list *sequence, src *source, sc *scope) {
-	var rows []int
-	for r := range src.rows {
-		if src.rows[r].Ref.Scope == sc.key.ID && src.at[r].linked {
-			rows = append(rows, r)
-		}
-	}
+// without either, at the end. The rows are the linked ones of the scope.
+func (m *merger) placeBirths(list *sequence, src *source, rows []int) {
 	slices.SortFunc(rows, func(a, b int) int { return inCRMOrder(&src.rows[a], &src.rows[b]) })
 	isBirth := func(r int) bool {
 		i := src.at[r].status

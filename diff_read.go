@@ -98,6 +98,7 @@ func (m *merger) indexRows(src *source, rd *reading) {
 	for r := range src.rows {
 		row := &src.rows[r]
 		sc := byID[row.Ref.Scope]
+		sc.rows++
 		if clean := cleanRow(row); clean.Name != row.Name || clean.Color != row.Color || clean.Outcome != row.Outcome {
 			if !owned {
 				src.rows = slices.Clone(src.rows)

@@ -91,8 +91,8 @@ type Operation struct {
 	Was crm.Ref `json:"was,omitzero"`
 	// Status is the bot's status; zero for OpReorder and OpScope.
 	Status StatusRef `json:"status,omitzero"`
-	// Changes are the bot's fields that take a new value; for OpNote and
-	// OpRevive those of the link's Base.
+	// Changes are the bot's fields that take a new value; for OpNote those of
+	// the link's Base.
 	Changes []Change `json:"changes,omitempty"`
 	// Follows is the status right after which an OpCreate puts the new one;
 	// zero if that becomes the first of the list.

@@ -34,11 +34,12 @@ func (p pool) only(name string, outcome crm.Outcome) (item int) {
 	return item
 }
 
-// list returns the things in order.
-func (p pool) list(name string, outcome crm.Outcome) (all []int) {
-	p.each(name, outcome, func(items []int) { all = append(all, items...) })
-	slices.Sort(all)
-	return all
+// first returns the first things in order, at most n of those that count counts.
+// They were added in order.
+func (p pool) first(name string, outcome crm.Outcome, n int) (first []int) {
+	p.each(name, outcome, func(items []int) { first = append(first, items[:min(n, len(items))]...) })
+	slices.Sort(first)
+	return first[:min(n, len(first))]
 }
 
 func (p pool) each(name string, outcome crm.Outcome, do func([]int)) {
