@@ -137,20 +137,25 @@ type LeadReader interface {
 	ReadLead(ctx context.Context, lead LeadRef) (Lead, error)
 }
 
-// LeadMover is implemented by clients that can change a lead's status.
-type LeadMover interface {
-	// MoveLead puts the lead into status to and returns it as the CRM said it
-	// stands afterwards. That may be yet another status, when a rule in the CRM
-	// moved the lead on: this is success, and the caller compares. The error is
-	// [ErrNotApplied] if the CRM said yes and the lead still stands where it
-	// stood, [ErrRejected] if the CRM said no. Repeating the call is safe.
-	MoveLead(ctx context.Context, lead LeadRef, to Ref) (Lead, error)
-}
-
-// Move is one wish of [BulkMover.MoveLeads].
+// Move is the wish to put a lead into a status.
 type Move struct {
 	Lead LeadRef
-	To   Ref
+	// To is the status wished for.
+	To Ref
+	// Across permits that To stands in another scope than the lead, such as
+	// another pipeline, to which the lead is then moved. Without it such a wish
+	// is refused or not applied, and the lead stays where it is.
+	Across bool
+}
+
+// LeadMover is implemented by clients that can change a lead's status.
+type LeadMover interface {
+	// MoveLead fulfils the wish and returns the lead as the CRM said it stands
+	// afterwards. That may be yet another status, when a rule in the CRM moved
+	// the lead on: this is success, and the caller compares. The error is
+	// [ErrNotApplied] if the CRM said yes and the lead still stands where it
+	// stood, [ErrRejected] if the CRM said no. Repeating the call is safe.
+	MoveLead(ctx context.Context, move Move) (Lead, error)
 }
 
 // MoveState says how a [Move] ended.

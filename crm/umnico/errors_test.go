@@ -20,6 +20,7 @@ import (
 	"github.com/jarcoal/httpmock"
 
 	"github.com/statuslink/statuslink/crm"
+	"github.com/statuslink/statuslink/crm/crmfault"
 	"github.com/statuslink/statuslink/crm/umnico"
 	"github.com/statuslink/statuslink/crm/umnico/umnicotest"
 )
@@ -90,11 +91,11 @@ func TestRefusedTokenIsNotTriedAgain(t *testing.T) {
 
 func TestPassingFaultsAreOvercome(t *testing.T) {
 	t.Parallel()
-	for name, fault := range map[string]umnicotest.Fault{
+	for name, fault := range map[string]crmfault.Fault{
 		"429":            umnicotest.RateLimited(2 * time.Second),
-		"503":            umnicotest.Answer(503, ""),
-		"dropped":        umnicotest.Drop(),
-		"dropped midway": umnicotest.CutConnection(),
+		"503":            crmfault.Answer(503, ""),
+		"dropped":        crmfault.Drop(),
+		"dropped midway": crmfault.CutConnection(),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -133,15 +134,15 @@ func TestLastingFaults(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name  string
-		fault umnicotest.Fault
+		fault crmfault.Fault
 		kind  error
 		mark  error
 	}{
-		{"dropped", umnicotest.Drop(), crm.ErrUnavailable, nil},
-		{"dropped midway", umnicotest.CutConnection(), crm.ErrUnavailable, io.ErrUnexpectedEOF},
-		{"html", umnicotest.HTML(), crm.ErrBadResponse, nil},
-		{"cut", umnicotest.Cut(), crm.ErrBadResponse, nil},
-		{"503", umnicotest.Answer(503, ""), crm.ErrUnavailable, nil},
+		{"dropped", crmfault.Drop(), crm.ErrUnavailable, nil},
+		{"dropped midway", crmfault.CutConnection(), crm.ErrUnavailable, io.ErrUnexpectedEOF},
+		{"html", crmfault.HTML(), crm.ErrBadResponse, nil},
+		{"cut", crmfault.Cut(), crm.ErrBadResponse, nil},
+		{"503", crmfault.Answer(503, ""), crm.ErrUnavailable, nil},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -175,7 +176,7 @@ func TestTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake, client := played(t, umnico.Options{Timeout: 3 * time.Second})
-		fake.Fail(-1, umnicotest.Delay(time.Hour))
+		fake.Fail(-1, crmfault.Delay(time.Hour))
 		start := time.Now()
 		_, err := client.ListStatuses(t.Context())
 		wantKind(t, err, crm.ErrUnavailable)
@@ -228,7 +229,7 @@ func TestTokenNeverTravels(t *testing.T) {
 	server.SetToken(token)
 	client := mustNew(t, &umnico.Options{BaseURL: server.URL, HTTPClient: server.HTTPClient()})
 	for _, to := range []string{foreign.URL, server.URL + "/elsewhere"} {
-		server.Fail(1, umnicotest.Redirect(to))
+		server.Fail(1, crmfault.Redirect(302, to))
 		_, err := client.ListStatuses(t.Context())
 		wantKind(t, err, crm.ErrBadResponse)
 	}
@@ -248,16 +249,16 @@ func TestSecretIsNowhere(t *testing.T) {
 		Logger: slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	values := []any{client, *client, struct{ C *umnico.Client }{client}, struct{ c umnico.Client }{*client}}
-	faults := []umnicotest.Fault{
+	faults := []crmfault.Fault{
 		{},
-		umnicotest.Answer(401, `{"error":"bearer `+token+` is unknown"}`),
-		umnicotest.Answer(500, "GET /v1.3/statuses Authorization: bearer "+token),
-		umnicotest.Answer(422, strings.Repeat("x", 280)+token),
-		umnicotest.Answer(200, `{"error":"`+token+`"}`),
-		umnicotest.Answer(200, `[{"id":"`+token+`"},`),
-		umnicotest.Answer(200, `"`+token+`"`),
-		umnicotest.Redirect("https://evil.example/?t=" + token),
-		umnicotest.HTML(), umnicotest.Drop(), umnicotest.CutConnection(), umnicotest.Cut(),
+		crmfault.Answer(401, `{"error":"bearer `+token+` is unknown"}`),
+		crmfault.Answer(500, "GET /v1.3/statuses Authorization: bearer "+token),
+		crmfault.Answer(422, strings.Repeat("x", 280)+token),
+		crmfault.Answer(200, `{"error":"`+token+`"}`),
+		crmfault.Answer(200, `[{"id":"`+token+`"},`),
+		crmfault.Answer(200, `"`+token+`"`),
+		crmfault.Redirect(302, "https://evil.example/?t="+token),
+		crmfault.HTML(), crmfault.Drop(), crmfault.CutConnection(), crmfault.Cut(),
 	}
 	for i, fault := range faults {
 		server.Recover()

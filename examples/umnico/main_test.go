@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/statuslink/statuslink/crm/crmfault"
 	"github.com/statuslink/statuslink/crm/umnico/umnicotest"
 )
 
@@ -108,13 +109,13 @@ func TestErrorsGoToStderrWithExitCode1(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name  string
-		fault umnicotest.Fault
+		fault crmfault.Fault
 		args  []string
 		want  string
 	}{
-		{"wrong token", umnicotest.Answer(401, `{"error":"Unauthorized"}`), nil, "unauthorized"},
-		{"wrong token, JSON", umnicotest.Answer(401, `{"error":"Unauthorized"}`), []string{"-json"}, "unauthorized"},
-		{"web page", umnicotest.HTML(), []string{"-yes"}, "bad response"},
+		{"wrong token", crmfault.Answer(401, `{"error":"Unauthorized"}`), nil, "unauthorized"},
+		{"wrong token, JSON", crmfault.Answer(401, `{"error":"Unauthorized"}`), []string{"-json"}, "unauthorized"},
+		{"web page", crmfault.HTML(), []string{"-yes"}, "bad response"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

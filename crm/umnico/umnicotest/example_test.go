@@ -7,6 +7,7 @@ import (
 	"log"
 	"net/http"
 
+	"github.com/statuslink/statuslink/crm/crmfault"
 	"github.com/statuslink/statuslink/crm/umnico/umnicotest"
 )
 
@@ -15,7 +16,7 @@ func Example() {
 	defer server.Close()
 	server.SetStatuses()
 	server.Add("Новый")
-	server.Fail(1, umnicotest.Answer(http.StatusInternalServerError, "Internal Server Error"))
+	server.Fail(1, crmfault.Answer(http.StatusInternalServerError, "Internal Server Error"))
 
 	for range 2 {
 		request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, server.URL+umnicotest.PathStatuses, nil)

@@ -4,7 +4,7 @@
 // nothing is known it says so in a comment.
 //
 // [NewServer] starts one on a loopback port in one line. [New] gives the
-// [http.Handler] alone, and [Umnico.Transport] plays it without a network, for
+// [http.Handler] alone, and its Transport plays it without a network, for
 // tests with a fake clock.
 //
 //	server := umnicotest.NewServer()
@@ -16,11 +16,12 @@
 package umnicotest
 
 import (
-	"context"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
+
+	"github.com/statuslink/statuslink/crm/crmfault"
 )
 
 const (
@@ -37,23 +38,23 @@ const (
 // Umnico is a fake Umnico with one account: an [http.Handler] with state. It is
 // made by [New] or [NewServer]; its zero value is not usable. All methods are
 // safe for concurrent use, also while requests run.
+//
+// The embedded handler makes requests fail, holds them and counts them.
 type Umnico struct {
+	*crmfault.Handler
+
 	mu       sync.Mutex
 	token    string
 	word     string // "" accepts the usual one in any case
 	textIDs  bool
 	statuses []Status
 	lastID   int
-	faults   []Fault
-	gates    []chan struct{}
-	counts   map[string]int
-	total    int
-	begun    chan struct{} // closed and replaced when a request comes
 }
 
 // New returns a fake with the token [DefaultToken] and [DefaultStatuses].
 func New() *Umnico {
-	u := &Umnico{token: DefaultToken, counts: map[string]int{}, begun: make(chan struct{})}
+	u := &Umnico{token: DefaultToken}
+	u.Handler = crmfault.New(http.HandlerFunc(u.serve))
 	u.SetStatuses(DefaultStatuses()...)
 	return u
 }
@@ -78,7 +79,7 @@ func NewServer() *Server {
 // Close lets held requests go on, waits until all have ended and stops the
 // server. Closing twice is allowed.
 func (s *Server) Close() {
-	s.release(nil)
+	s.ReleaseAll()
 	s.server.Close()
 }
 
@@ -127,62 +128,4 @@ func (u *Umnico) authorized(r *http.Request) bool {
 		return strings.EqualFold(word, "bearer") && token == u.token
 	}
 	return word == u.word && token == u.token
-}
-
-// Requests returns how many requests have come for the path, such as
-// [PathStatuses], failed and refused ones included.
-func (u *Umnico) Requests(path string) int {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.counts[path]
-}
-
-// TotalRequests returns how many requests have come for any path.
-func (u *Umnico) TotalRequests() int {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.total
-}
-
-// WaitRequests waits until at least n requests have come since the start, and
-// returns nil then, or ctx.Err() if ctx ends before.
-func (u *Umnico) WaitRequests(ctx context.Context, n int) error {
-	for {
-		u.mu.Lock()
-		total, begun := u.total, u.begun
-		u.mu.Unlock()
-		if total >= n {
-			return nil
-		}
-		select {
-		case <-begun:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// Hold makes every request that comes from now on wait until release is called
-// or its client goes away. Calling release again does nothing.
-func (u *Umnico) Hold() (release func()) {
-	gate := make(chan struct{})
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.gates = append(u.gates, gate) // requests hold a shorter slice, or an older one
-	return func() { u.release(gate) }
-}
-
-// release opens one gate, or all for nil.
-func (u *Umnico) release(only chan struct{}) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	var kept []chan struct{}
-	for _, gate := range u.gates {
-		if only == nil || gate == only {
-			close(gate)
-		} else {
-			kept = append(kept, gate)
-		}
-	}
-	u.gates = kept
 }

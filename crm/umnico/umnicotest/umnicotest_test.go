@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/statuslink/statuslink/crm/crmfault"
 	"github.com/statuslink/statuslink/crm/umnico/umnicotest"
 )
 
@@ -207,14 +208,14 @@ func TestFaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server.Fail(2, umnicotest.Answer(500, "oops"))
-	server.Fail(1, umnicotest.HTML())
+	server.Fail(2, crmfault.Answer(500, "oops"))
+	server.Fail(1, crmfault.HTML())
 	server.Fail(1, umnicotest.RateLimited(1500*time.Millisecond))
-	server.Fail(1, umnicotest.Redirect("https://elsewhere.example"))
+	server.Fail(1, crmfault.Redirect(302, "https://elsewhere.example"))
 	server.Fail(1, umnicotest.EmptyList())
-	server.Fail(1, umnicotest.Cut())
-	server.Fail(1, umnicotest.Delay(time.Millisecond))
-	server.Fail(1, umnicotest.Fault{})
+	server.Fail(1, crmfault.Cut())
+	server.Fail(1, crmfault.Delay(time.Millisecond))
+	server.Fail(1, crmfault.Fault{})
 	for i, want := range []struct {
 		status int
 		body   string
@@ -222,7 +223,7 @@ func TestFaults(t *testing.T) {
 		{500, "oops"},
 		{500, "oops"},
 		{200, "<!DOCTYPE html><html><body>Технические работы</body></html>\n"},
-		{429, `{"error":"Too Many Requests"}`},
+		{429, ""},
 		{302, ""},
 		{200, "[]"},
 		{200, whole[:len(whole)/2]},
@@ -241,15 +242,15 @@ func TestFaults(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &rows); err != nil || len(rows) != 2 {
 		t.Errorf("Part(2): %d rows, %v", len(rows), err)
 	}
-	server.Fail(1, umnicotest.Drop())
+	server.Fail(1, crmfault.Drop())
 	if _, _, err := ask(); err == nil {
 		t.Error("Drop: an answer came")
 	}
-	server.Fail(1, umnicotest.CutConnection())
+	server.Fail(1, crmfault.CutConnection())
 	if _, body, err := ask(); !errors.Is(err, io.ErrUnexpectedEOF) || body != whole[:len(whole)/2] {
 		t.Errorf("CutConnection: %d bytes, %v", len(body), err)
 	}
-	server.Fail(-1, umnicotest.Answer(503, ""))
+	server.Fail(-1, crmfault.Answer(503, ""))
 	for range 3 {
 		if status, _, _ := ask(); status != 503 {
 			t.Errorf("Fail(-1): %d, want 503 each time", status)
@@ -286,13 +287,13 @@ func TestTransportNeedsNoNetwork(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := umnicotest.New()
-		fake.Fail(1, umnicotest.Delay(time.Hour))
+		fake.Fail(1, crmfault.Delay(time.Hour))
 		start := time.Now()
 		list(t, fake)
 		if took := time.Since(start); took != time.Hour {
 			t.Errorf("Delay(1h) took %v of the fake clock", took)
 		}
-		fake.Fail(1, umnicotest.Drop())
+		fake.Fail(1, crmfault.Drop())
 		if _, _, err := get(t, fake, "/", ""); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("Drop: %v, want io.ErrUnexpectedEOF", err)
 		}
