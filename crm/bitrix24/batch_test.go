@@ -1,0 +1,215 @@
+package bitrix24
+
+import (
+	"encoding/json"
+	"errors"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/statuslink/statuslink/crm"
+	"github.com/statuslink/statuslink/crm/crmhttp"
+)
+
+func goldenResponse(t testing.TB, name string) crmhttp.Response {
+	t.Helper()
+	data, err := os.ReadFile("testdata/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return crmhttp.Response{Status: 200, Body: data}
+}
+
+func offline(t testing.TB, scopes ...string) *Client {
+	t.Helper()
+	client, err := New("https://b24.example.com/rest/17/0a1b2c3d4e5f6g7h/", &Options{Scopes: scopes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+// keyed returns commands with the keys, whose methods are called like them.
+func keyed(keys ...string) commands {
+	var cs commands
+	for _, key := range keys {
+		cs = append(cs, command{key: key, method: "call." + key})
+	}
+	return cs
+}
+
+func TestGoldenRequestBatch(t *testing.T) {
+	t.Parallel()
+	var want struct {
+		Cmd map[string]string
+	}
+	if err := json.Unmarshal(goldenResponse(t, "request_batch_statuses.json").Body, &want); err != nil {
+		t.Fatal(err)
+	}
+	// The sequence of rows is another on purpose, see listQuery.
+	want.Cmd["statuses"] = strings.Replace(want.Cmd["statuses"], "SORT", "ID", 1)
+	encoded, err := json.Marshal(offline(t, Everything).commands())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]string
+	if err := json.Unmarshal(encoded, &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want.Cmd, got); diff != "" {
+		t.Errorf("commands (-want +got):\n%s", diff)
+	}
+}
+
+func TestCommandsKeepTheirSequenceAndEscapeValues(t *testing.T) {
+	t.Parallel()
+	encoded, err := json.Marshal(commands{
+		{key: "z", method: "b.list", query: url.Values{"filter[COLOR]": {"#FF00 00&x=1"}}},
+		{key: "a", method: "a.get"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `{"z":"b.list?filter%5BCOLOR%5D=%23FF00+00%26x%3D1","a":"a.get"}`; string(encoded) != want {
+		t.Errorf("commands = %s, want %s", encoded, want)
+	}
+}
+
+func TestGoldenBatches(t *testing.T) {
+	t.Parallel()
+	type results = map[string]any
+	tests := []struct {
+		file string
+		keys []string
+		kind error
+		says string
+		want int // results
+	}{
+		{"batch_statuses.json", []string{"mode", "categories", "types", "statuses"}, nil, "", 4},
+		{"batch_statuses_per_pipeline.json", []string{"lead", "cat_0", "cat_2", "cat_5"}, nil, "", 4},
+		{"batch_with_next.json", []string{"page"}, nil, "", 1},
+		{"batch_with_errors.json", []string{"u_103", "move_77", "u_105", "u_107", "u_999"}, crm.ErrNotFound, "call.move_77: Element not found", 0},
+		{"batch_with_errors.json", []string{"u_103", "u_105", "u_107", "u_999", "move_77"}, crm.ErrRateLimited, "call.u_105: ", 0},
+		{"batch_with_errors.json", []string{"u_999", "u_103", "u_105", "u_107", "move_77"}, crm.ErrNotFound, "call.u_999: Status is not found.", 0},
+		{"batch_with_errors.json", []string{"u_103", "u_107", "move_77"}, nil, "a command that was not sent failed", 0},
+		{"batch_all_failed.json", []string{"categories", "statuses"}, crm.ErrForbidden, `call.categories: the webhook needs the scope "crm"`, 0},
+		{"batch_halted.json", []string{"first", "second", "third"}, crm.ErrForbidden, "call.second: ", 0},
+		{"batch_length_exceeded.json", []string{"c000", "c050"}, crm.ErrRejected, "Max batch length exceeded", 0},
+		{"batch_nested_forbidden.json", []string{"inner"}, crm.ErrRejected, "not allowed for batch usage", 0},
+		{"batch_numeric_keys_with_error.json", []string{"0", "1", "2"}, crm.ErrForbidden, "call.1: ", 0},
+		{"error_query_limit.json", []string{"mode"}, crm.ErrRateLimited, "Too many requests", 0},
+	}
+	for _, test := range tests {
+		t.Run(test.file, func(t *testing.T) {
+			t.Parallel()
+			answer, err := decodeAll[results](offline(t), "test", keyed(test.keys...), goldenResponse(t, test.file))
+			if test.says == "" {
+				if err != nil || len(answer.Result.Results) != test.want {
+					t.Errorf("answer %v, error %v, want %d results", answer, err, test.want)
+				}
+				return
+			}
+			var e *crm.Error
+			if !errors.As(err, &e) || (test.kind != nil && e.Kind != test.kind) || !strings.Contains(e.Message, test.says) { //nolint:errorlint // the field itself
+				t.Errorf("error = %v, want the kind %v and %q", err, test.kind, test.says)
+			}
+		})
+	}
+}
+
+// PHP writes a map with the keys 0 to n-1 as an array, and an empty one too.
+func TestGoldenSections(t *testing.T) {
+	t.Parallel()
+	answer, err := decodeAll[section[any]](offline(t), "test", keyed("0", "1", "2"), goldenResponse(t, "batch_numeric_keys.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	results := answer.Result.Results
+	if third, found := results["2"]; results["0"] != true || len(results) != 3 || third != nil || !found {
+		t.Errorf("results = %v", results)
+	}
+	empty, err := decodeAll[section[any]](offline(t), "test", nil, goldenResponse(t, "batch_empty_arrays.json"))
+	if err != nil || len(empty.Result.Results)+len(empty.Result.Errors)+len(empty.Result.Totals)+len(empty.Result.Next) != 0 {
+		t.Errorf("an empty batch is %v, %v", empty, err)
+	}
+	next, err := decodeAll[map[string]any](offline(t), "test", keyed("page"), goldenResponse(t, "batch_with_next.json"))
+	if err != nil || next.Result.Totals["page"].Value != 137 || next.Result.Next["page"].Value != 50 {
+		t.Errorf("total and next: %v, %v", next, err)
+	}
+}
+
+// A status, a pipeline and what a change gives back, from calls of their own.
+func TestGoldenSingleResults(t *testing.T) {
+	t.Parallel()
+	status := func(file string) crm.Status {
+		var answer struct {
+			Result wireStatus `json:"result"`
+		}
+		if err := offline(t).http.Decode("test", goldenResponse(t, file), &answer); err != nil {
+			t.Fatal(err)
+		}
+		return convertStatus("b", &answer.Result)
+	}
+	for file, want := range map[string]crm.Status{
+		"status_get.json": {
+			Ref: crm.Ref{Source: "b", Scope: "DEAL_STAGE_5", ID: "C5:UC_K3M9XZ"}, Name: "Demo booked", Order: 30,
+			Color: "#47E4C2", Outcome: crm.Open, Raw: map[string]string{"ID": "165"},
+		},
+		"status_get_dynamic.json": {
+			Ref: crm.Ref{Source: "b", Scope: "DYNAMIC_177_STAGE_7", ID: "DT177_7:SUCCESS"}, Name: "Success", Order: 40,
+			Color: "#00FF00", Outcome: crm.Won, System: true, Raw: map[string]string{"ID": "227"},
+		},
+	} {
+		if diff := cmp.Diff(want, status(file)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", file, diff)
+		}
+	}
+	decode := func(file string, into any) {
+		t.Helper()
+		if err := offline(t).http.Decode("test", goldenResponse(t, file), into); err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+	var number struct{ Result crmhttp.ID }
+	decode("status_add_ok.json", &number)
+	var updated, deleted struct{ Result bool }
+	decode("status_update_ok.json", &updated)
+	decode("status_delete_ok.json", &deleted)
+	if number.Result != "773" || !updated.Result || !deleted.Result {
+		t.Errorf("results of changes: %q, %v, %v", number.Result, updated.Result, deleted.Result)
+	}
+	var category struct {
+		Result struct{ Category wireCategory }
+	}
+	decode("category_get.json", &category)
+	if want := (wireCategory{"5", "Subscriptions", crmhttp.Int{Value: 200, Known: true}}); category.Result.Category != want {
+		t.Errorf("pipeline = %+v, want %+v", category.Result.Category, want)
+	}
+	var categories struct{ Result wireCategories }
+	decode("category_list_dynamic.json", &categories)
+	if got := pipelinesOf(&categories.Result); len(got) != 2 || got["9"] != (pipeline{"Склад 2", 2}) {
+		t.Errorf("pipelines = %v", got)
+	}
+	var items struct{ Result []wireStatus }
+	decode("status_entity_items.json", &items)
+	if len(items.Result) == 0 || items.Result[0].StatusID != "NEW" || items.Result[0].Sort.Value != 10 {
+		t.Errorf("items = %+v", items.Result)
+	}
+	var source struct{ Result []wireStatus }
+	decode("status_list_source.json", &source)
+	for _, row := range source.Result {
+		if s := convertStatus("b", &row); s.Ref.Scope != "SOURCE" || s.Color != "" {
+			t.Errorf("a row without a colour: %+v", s)
+		}
+	}
+	var fields struct{ Result map[string]any }
+	decode("status_fields.json", &fields)
+	for _, field := range []string{"ID", "ENTITY_ID", "STATUS_ID", "NAME", "SORT", "SYSTEM", "COLOR", "SEMANTICS"} {
+		if _, found := fields.Result[field]; !found {
+			t.Errorf("crm.status.fields does not name %s", field)
+		}
+	}
+}
