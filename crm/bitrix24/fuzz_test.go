@@ -31,7 +31,7 @@ func addGolden(f *testing.F, pattern string) {
 // and blind. Further pages cannot be had.
 func fuzzListing(t *testing.T, c *Client, data []byte) {
 	cs := c.commands()
-	listing, err := crm.Listing{}, error(nil)
+	var listing crm.Listing
 	answer, err := decodeAll[portal](c, opListStatuses, cs, crmhttp.Response{Status: 200, Body: data})
 	if err == nil {
 		listing, err = c.whole(gone(t), cs, answer)

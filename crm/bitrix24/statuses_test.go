@@ -132,9 +132,13 @@ func TestGoldenBatch(t *testing.T) {
 	type scopes = []crm.Scope
 	names := scopes{
 		{ID: "STATUS", Name: "Стадии лида"},
-		{ID: "DEAL_STAGE_5", Name: "Subscriptions"}, {ID: "DEAL_STAGE", Name: "Общая"}, {ID: "DEAL_STAGE_2", Name: "Замеры"},
-		{ID: "SMART_INVOICE_STAGE_3", Name: "Стадии счёта"}, {ID: "QUOTE_STATUS", Name: "Стадии КП"},
-		{ID: "DYNAMIC_177_STAGE_7", Name: "Доставка (Общее)"}, {ID: "DYNAMIC_177_STAGE_9", Name: "Доставка (Склад 2)"},
+		{ID: "DEAL_STAGE_5", Name: "Subscriptions"},
+		{ID: "DEAL_STAGE", Name: "Общая"},
+		{ID: "DEAL_STAGE_2", Name: "Замеры"},
+		{ID: "SMART_INVOICE_STAGE_3", Name: "Стадии счёта"},
+		{ID: "QUOTE_STATUS", Name: "Стадии КП"},
+		{ID: "DYNAMIC_177_STAGE_7", Name: "Доставка (Общее)"},
+		{ID: "DYNAMIC_177_STAGE_9", Name: "Доставка (Склад 2)"},
 	}
 	tests := []struct {
 		name   string
@@ -257,7 +261,8 @@ func TestPipelineWithoutAName(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []crm.Scope{
-		{ID: "DEAL_STAGE", Name: "Общая"}, {ID: "DEAL_STAGE_2", Name: "Замеры"},
+		{ID: "DEAL_STAGE", Name: "Общая"},
+		{ID: "DEAL_STAGE_2", Name: "Замеры"},
 		{ID: "DEAL_STAGE_5", Name: "Стадии сделки: Subscriptions"},
 	}
 	if diff := cmp.Diff(want, got.Scopes); diff != "" {
