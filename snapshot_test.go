@@ -221,6 +221,7 @@ func TestStateRules(t *testing.T) {
 		{"an ignored Ref without an ID", func(s *statuslink.State) { s.Ignored[1].Ref.ID = "" }, statuslink.ErrInvalid, "u/", ""},
 		{"an ignored Ref that is not UTF-8", func(s *statuslink.State) { s.Ignored[1].Ref.ID = "\xff" }, statuslink.ErrInvalid, "u/\xff", ""},
 		{"an ignored name that is not UTF-8", func(s *statuslink.State) { s.Ignored[1].Name = "\xff" }, statuslink.ErrInvalid, "u/3", ""},
+		{"an ignored name with a zero byte", func(s *statuslink.State) { s.Ignored[1].Name = "a\x00" }, statuslink.ErrInvalid, "u/3", ""},
 		{"a Ref ignored twice", func(s *statuslink.State) { s.Ignored[0].Ref = s.Ignored[1].Ref }, statuslink.ErrDuplicate, "u/3", ""},
 		{"a scope without a source", func(s *statuslink.State) { s.Scopes[0].Source = "" }, statuslink.ErrInvalid, "/DEAL", ""},
 		{"a scope twice", func(s *statuslink.State) { s.Scopes[0].ScopeKey = s.Scopes[1].ScopeKey }, statuslink.ErrDuplicate, "u", ""},

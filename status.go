@@ -4,6 +4,7 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -171,7 +172,7 @@ func (s *Status) validate() error {
 		case ref.Source == "" || ref.ID == "":
 			return bad("links", "a link needs a source and an ID")
 		case !storable(ref.Source, ref.Scope, ref.ID, base.Name, base.Color):
-			return bad("links", "a link's texts are valid UTF-8")
+			return bad("links", "a link's texts are valid UTF-8 without zero bytes")
 		case !base.Outcome.Valid():
 			return bad("links", "unknown outcome in Base")
 		}
@@ -179,10 +180,12 @@ func (s *Status) validate() error {
 	return nil
 }
 
-// storable reports whether the texts are valid UTF-8: what a store that encodes
-// them gives back as it was.
+// storable reports whether the texts are valid UTF-8 without zero bytes: what
+// every store gives back as it was, one in a database too.
 func storable(texts ...string) bool {
-	return !slices.ContainsFunc(texts, func(text string) bool { return !utf8.ValidString(text) })
+	return !slices.ContainsFunc(texts, func(text string) bool {
+		return !utf8.ValidString(text) || strings.Contains(text, "\x00")
+	})
 }
 
 // label names the status in an error.

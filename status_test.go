@@ -97,6 +97,7 @@ func TestStatusRules(t *testing.T) {
 		{"link to a source that is not UTF-8", link(statuslink.Link{Ref: crm.Ref{Source: "\xff", ID: "1"}}), "links"},
 		{"link to a scope that is not UTF-8", link(statuslink.Link{Ref: crm.Ref{Source: "crm", Scope: "\xff", ID: "1"}}), "links"},
 		{"link to an ID that is not UTF-8", link(statuslink.Link{Ref: crm.Ref{Source: "crm", ID: "\xff"}}), "links"},
+		{"link to an ID with a zero byte", link(statuslink.Link{Ref: crm.Ref{Source: "crm", ID: "a\x00"}}), "links"},
 		{"base name that is not UTF-8", link(statuslink.Link{Ref: good, Base: statuslink.Base{Name: "\xff"}}), "links"},
 		{"base colour that is not UTF-8", link(statuslink.Link{Ref: good, Base: statuslink.Base{Color: "\xff"}}), "links"},
 		{"unknown outcome in a base", link(statuslink.Link{Ref: good, Base: statuslink.Base{Outcome: 9}}), "links"},

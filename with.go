@@ -199,7 +199,7 @@ func (s *Snapshot) indexRest() error {
 			return bad(ErrInvalid, ref, "an ignored Ref needs a source and an ID")
 		}
 		if !storable(ref.Source, ref.Scope, ref.ID, st.Ignored[i].Name, st.Ignored[i].Who) {
-			return bad(ErrInvalid, ref, "the texts of an ignored Ref are valid UTF-8")
+			return bad(ErrInvalid, ref, "the texts of an ignored Ref are valid UTF-8 without zero bytes")
 		}
 		if _, twice := s.ignored[ref]; twice {
 			return bad(ErrDuplicate, ref, "the Ref is ignored twice")
@@ -210,7 +210,7 @@ func (s *Snapshot) indexRest() error {
 	slices.SortStableFunc(st.Scopes, func(a, b Scope) int { return compareScopes(a.ScopeKey, b.ScopeKey) })
 	for i, scope := range st.Scopes {
 		if scope.Source == "" || !storable(scope.Source, scope.ID, scope.Name) {
-			return bad(ErrInvalid, scope, "a scope needs a source, and its texts are valid UTF-8")
+			return bad(ErrInvalid, scope, "a scope needs a source, and its texts are valid UTF-8 without zero bytes")
 		}
 		if i > 0 && st.Scopes[i-1].ScopeKey == scope.ScopeKey {
 			return bad(ErrDuplicate, scope, "the scope stands twice")
@@ -221,7 +221,7 @@ func (s *Snapshot) indexRest() error {
 		account := &st.Accounts[i]
 		key := ScopeKey{Source: account.Source}
 		if account.Source == "" || slices.Contains(account.Names, "") || !storable(account.Source) || !storable(account.Names...) {
-			return bad(ErrInvalid, key, "an account needs a source and names that are valid UTF-8 and not empty")
+			return bad(ErrInvalid, key, "an account needs a source and names that are not empty, valid UTF-8 and without zero bytes")
 		}
 		if i > 0 && st.Accounts[i-1].Source == account.Source {
 			return bad(ErrDuplicate, key, "the account stands twice")

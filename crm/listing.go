@@ -3,6 +3,7 @@ package crm
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -12,9 +13,11 @@ import (
 //
 //   - an empty Source, or a name in Account that is empty or stands there twice;
 //   - a scope twice, or one that is missing in a non-nil Exists;
-//   - an account's name or a scope's ID that is not valid UTF-8;
+//   - an account's name or a scope's ID that is not valid UTF-8 or holds a zero
+//     byte, which some databases cannot keep;
 //   - a scope with fewer or more rows than Announced;
-//   - a Ref with an empty ID, of another Source, outside Scopes, not valid UTF-8;
+//   - a Ref with an empty ID, of another Source, outside Scopes, not valid UTF-8
+//     or with a zero byte;
 //   - a Ref twice.
 //
 // The values of a row (name, colour, outcome) are not judged: a bad one spoils
@@ -27,14 +30,14 @@ func (l *Listing) Validate() error {
 		return fail(ErrBadResponse, "the listing names no source")
 	}
 	for i, name := range l.Account {
-		if name == "" || !utf8.ValidString(name) || slices.Contains(l.Account[:i], name) {
-			return fail(ErrBadResponse, "the account name %q is empty, not valid UTF-8 or stands twice", name)
+		if name == "" || !storable(name) || slices.Contains(l.Account[:i], name) {
+			return fail(ErrBadResponse, "the account name %q is empty, stands twice, is not valid UTF-8 or holds a zero byte", name)
 		}
 	}
 	rows := make(map[string]int, len(l.Scopes))
 	for _, scope := range l.Scopes {
-		if !utf8.ValidString(scope.ID) {
-			return fail(ErrBadResponse, "the scope's ID %q is not valid UTF-8", scope.ID)
+		if !storable(scope.ID) {
+			return fail(ErrBadResponse, "the scope's ID %q is not valid UTF-8 or holds a zero byte", scope.ID)
 		}
 		if _, twice := rows[scope.ID]; twice {
 			return fail(ErrBadResponse, "scope %q stands twice", scope.ID)
@@ -53,8 +56,8 @@ func (l *Listing) Validate() error {
 		if ref.Source != l.Source {
 			return fail(ErrBadResponse, "status %s is of another source", ref)
 		}
-		if !utf8.ValidString(ref.ID) || !utf8.ValidString(ref.Scope) {
-			return fail(ErrBadResponse, "the ID %q is not valid UTF-8", ref.String())
+		if !storable(ref.ID) || !storable(ref.Scope) {
+			return fail(ErrBadResponse, "the ID %q is not valid UTF-8 or holds a zero byte", ref.String())
 		}
 		n, covered := rows[ref.Scope]
 		if !covered {
@@ -80,3 +83,6 @@ func (l *Listing) Validate() error {
 	}
 	return nil
 }
+
+// storable reports whether every store can keep the text as it is.
+func storable(text string) bool { return utf8.ValidString(text) && !strings.Contains(text, "\x00") }

@@ -39,8 +39,10 @@ func TestValidate(t *testing.T) {
 		{"empty account name", func(l *crm.Listing) { l.Account[0] = "" }, crm.ErrBadResponse},
 		{"account name twice", func(l *crm.Listing) { l.Account[0] = "100500" }, crm.ErrBadResponse},
 		{"account name not UTF-8", func(l *crm.Listing) { l.Account[0] = "\xff" }, crm.ErrBadResponse},
+		{"account name with a zero byte", func(l *crm.Listing) { l.Account[0] = "a\x00" }, crm.ErrBadResponse},
 		{"scope twice", func(l *crm.Listing) { l.Scopes[2].ID = "b" }, crm.ErrBadResponse},
 		{"scope not UTF-8", func(l *crm.Listing) { l.Scopes[2].ID = "\xff" }, crm.ErrBadResponse},
+		{"scope with a zero byte", func(l *crm.Listing) { l.Scopes[2].ID = "a\x00" }, crm.ErrBadResponse},
 		{"scope does not exist", func(l *crm.Listing) { l.Exists = []string{"a", "b"} }, crm.ErrBadResponse},
 		{"fewer rows than announced", func(l *crm.Listing) { l.Scopes[0].Announced = 3 }, crm.ErrIncomplete},
 		{"no row of those announced", func(l *crm.Listing) { l.Scopes[2].Announced = 1 }, crm.ErrIncomplete},
@@ -50,6 +52,7 @@ func TestValidate(t *testing.T) {
 		{"row of another source", func(l *crm.Listing) { l.Statuses[1].Ref.Source = "other" }, crm.ErrBadResponse},
 		{"row outside the scopes", func(l *crm.Listing) { l.Statuses[1].Ref.Scope = "d" }, crm.ErrBadResponse},
 		{"row not UTF-8", func(l *crm.Listing) { l.Statuses[1].Ref.ID = "\xff" }, crm.ErrBadResponse},
+		{"row with a zero byte", func(l *crm.Listing) { l.Statuses[1].Ref.ID = "a\x00" }, crm.ErrBadResponse},
 		{"row twice", func(l *crm.Listing) { l.Statuses[2] = l.Statuses[0] }, crm.ErrBadResponse},
 	} {
 		t.Run(test.name, func(t *testing.T) {

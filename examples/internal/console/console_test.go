@@ -135,7 +135,7 @@ func TestErrorsGoToStderrWithExitCode1(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{nil, {"-yes"}, {"-json"}} {
 		fake := crmfake.New("acme")
-		fake.Fail(&crm.Error{Kind: crm.ErrUnauthorized, Source: "acme", Op: "list statuses"})
+		fake.Fail(crm.ErrUnauthorized)
 		got := start(t, fake, "", args...)
 		if got.code != 1 || !strings.Contains(got.err, "acme: acme: list statuses: unauthorized") {
 			t.Errorf("%v: exit code %d, stderr %q", args, got.code, got.err)
