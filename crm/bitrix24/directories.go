@@ -28,11 +28,8 @@ type pipeline struct {
 // pipelines are the pipelines of deals that the webhook's owner may see, by ID.
 type pipelines map[string]pipeline
 
-// pipelinesOf returns the pipelines in the portal's sequence; nil for nil.
-func pipelinesOf(categories *wireCategories) pipelines {
-	if categories == nil {
-		return nil
-	}
+// pipelinesOf returns the pipelines in the portal's sequence.
+func pipelinesOf(categories wireCategories) pipelines {
 	list := slices.Clone(categories.Categories)
 	slices.SortStableFunc(list, func(a, b wireCategory) int { return cmp.Compare(a.Sort.Value, b.Sort.Value) })
 	all := make(pipelines, len(list))

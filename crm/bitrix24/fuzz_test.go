@@ -30,11 +30,11 @@ func addGolden(f *testing.F, pattern string) {
 // fuzzListing stands behind HTTP: what is above it would make the fuzzer slow
 // and blind. Further pages cannot be had.
 func fuzzListing(t *testing.T, c *Client, data []byte) {
-	cs := c.commands()
+	var first portal
 	var listing crm.Listing
-	answer, err := decodeAll[portal](c, opListStatuses, cs, crmhttp.Response{Status: 200, Body: data})
+	results, err := c.allRead(opListStatuses, c.commands(&first), crmhttp.Response{Status: 200, Body: data})
 	if err == nil {
-		listing, err = c.whole(gone(t), cs, answer)
+		listing, err = c.whole(gone(t), &first, results)
 	}
 	if err != nil {
 		var e *crm.Error

@@ -72,20 +72,17 @@ func (c *Client) allRows(ctx context.Context, first page) ([]wireStatus, error) 
 // holds, in one request.
 func (c *Client) readPages(ctx context.Context, start, size, total int) ([]page, error) {
 	var cs commands
+	rows := make([]wireStatuses, maxCommands)
 	for at := start; len(cs) == 0 || (at < total && len(cs) < maxCommands); at += size {
-		cs = append(cs, command{key: "p" + strconv.Itoa(at), method: "crm.status.list", query: c.listQuery(at)})
+		cs = append(cs, command{"p" + strconv.Itoa(at), "crm.status.list", c.listQuery(at), rows[len(cs)].UnmarshalJSON})
 	}
-	answer, err := readAll[map[string][]wireStatus](ctx, c, opListStatuses, cs)
+	results, err := c.readAll(ctx, opListStatuses, cs)
 	if err != nil {
 		return nil, err
 	}
 	pages := make([]page, len(cs))
-	for i, command := range cs {
-		rows, answered := answer.Result.Results[command.key]
-		if !answered || rows == nil {
-			return nil, c.fail(crm.ErrBadResponse, "the batch holds no answer to "+command.method)
-		}
-		pages[i] = page{rows, answer.Result.Totals[command.key], answer.Result.Next[command.key].Value}
+	for i, result := range results {
+		pages[i] = page{rows[i], result.total, result.next}
 	}
 	return pages, nil
 }

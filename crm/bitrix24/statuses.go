@@ -19,20 +19,12 @@ const (
 	simpleMode = 2
 )
 
-// The keys of the first request's commands.
-const (
-	keyMode        = "mode"
-	keyCategories  = "categories"
-	keyDirectories = "types"
-	keyStatuses    = "statuses"
-)
-
-// portal is what the first request brings, by the keys of its commands.
+// portal is what the first request brings.
 type portal struct {
-	Mode        crmhttp.Int     `json:"mode"`
-	Categories  *wireCategories `json:"categories"`
-	Directories []wireDirectory `json:"types"`
-	Statuses    []wireStatus    `json:"statuses"`
+	mode        crmhttp.Int // not known if it was not asked for
+	categories  wireCategories
+	directories []wireDirectory
+	statuses    wireStatuses
 }
 
 // ListStatuses returns the chosen lists whole: one scope for each directory,
@@ -53,71 +45,54 @@ type portal struct {
 // refuses the webhook, and of kind [crm.ErrForbidden] if that lacks a right or
 // the scope "crm". If one of the calls in the batch fails, the whole read fails.
 func (c *Client) ListStatuses(ctx context.Context) (crm.Listing, error) {
-	cs := c.commands()
-	answer, err := readAll[portal](ctx, c, opListStatuses, cs)
+	var first portal
+	results, err := c.readAll(ctx, opListStatuses, c.commands(&first))
 	if err != nil {
 		return crm.Listing{}, err
 	}
-	return c.whole(ctx, cs, answer)
+	return c.whole(ctx, &first, results)
 }
 
-// whole returns the listing that the first answer begins.
-func (c *Client) whole(ctx context.Context, cs commands, answer *wireBatch[portal]) (crm.Listing, error) {
-	first := &answer.Result.Results
-	if err := c.checkAnswered(cs, first); err != nil {
-		return crm.Listing{}, err
+// commands returns what the first request asks, as far as the choice needs it;
+// the list of statuses comes first.
+func (c *Client) commands(first *portal) commands {
+	cs := commands{
+		{"statuses", "crm.status.list", c.listQuery(0), first.statuses.UnmarshalJSON},
+		{"types", "crm.status.entity.types", nil, into(&first.directories)},
 	}
-	rows, err := c.allRows(ctx, page{
-		rows: first.Statuses, total: answer.Result.Totals[keyStatuses], next: answer.Result.Next[keyStatuses].Value,
-	})
+	if c.scopes.holds(Leads) {
+		cs = append(cs, command{"mode", "crm.settings.mode.get", nil, into(&first.mode)})
+	}
+	if c.scopes.mayHoldDeals() {
+		cs = append(cs, command{"categories", "crm.category.list", url.Values{"entityTypeId": {"2"}}, into(&first.categories)})
+	}
+	return cs
+}
+
+// whole returns the listing that the first request began.
+func (c *Client) whole(ctx context.Context, first *portal, results []result) (crm.Listing, error) {
+	rows, err := c.allRows(ctx, page{first.statuses, results[0].total, results[0].next})
 	if err != nil {
 		return crm.Listing{}, err
 	}
 	return c.listing(first, rows)
 }
 
-// commands returns what the first request asks, as far as the choice needs it.
-func (c *Client) commands() commands {
-	cs := commands{
-		{key: keyDirectories, method: "crm.status.entity.types"},
-		{key: keyStatuses, method: "crm.status.list", query: c.listQuery(0)},
-	}
-	if c.scopes.holds(Leads) {
-		cs = append(cs, command{key: keyMode, method: "crm.settings.mode.get"})
-	}
-	if c.scopes.mayHoldDeals() {
-		cs = append(cs, command{key: keyCategories, method: "crm.category.list", query: url.Values{"entityTypeId": {"2"}}})
-	}
-	return cs
-}
-
-// checkAnswered reports a command without an answer, which is none of the
-// portal's errors.
-func (c *Client) checkAnswered(cs commands, first *portal) error {
-	answered := map[string]bool{
-		keyDirectories: first.Directories != nil, keyStatuses: first.Statuses != nil, keyMode: first.Mode.Known,
-		keyCategories: first.Categories != nil && first.Categories.Categories != nil,
-	}
-	for _, command := range cs {
-		if !answered[command.key] {
-			return c.fail(crm.ErrBadResponse, "the batch holds no answer to "+command.method)
-		}
-	}
-	return nil
-}
-
 // listing makes a valid listing of what the portal said, or says why it is none.
 func (c *Client) listing(first *portal, rows []wireStatus) (crm.Listing, error) {
 	listing := crm.Listing{Source: c.Source(), Account: []string{c.host}, Exists: []string{}}
-	withoutLeads := first.Mode.Known && first.Mode.Value == simpleMode
+	if c.scopes.holds(Leads) && !first.mode.Known {
+		return crm.Listing{}, c.fail(crm.ErrBadResponse, "crm.settings.mode.get answered with no number")
+	}
+	withoutLeads := first.mode.Value == simpleMode
 	if withoutLeads && slices.Contains(c.scopes, Leads) {
 		return crm.Listing{}, c.fail(crm.ErrNotFound,
 			"this portal works without leads (simple CRM mode); choose the deals instead: Options.Scopes = []string{bitrix24.Deals}")
 	}
-	pipelines := pipelinesOf(first.Categories)
+	pipelines := pipelinesOf(first.categories)
 	var chosen []*wireDirectory
-	for i := range first.Directories {
-		directory := &first.Directories[i]
+	for i := range first.directories {
+		directory := &first.directories[i]
 		// In simple mode the list may still be there, but nothing is in it.
 		if !directory.hasStages() || (withoutLeads && directory.ID == Leads) {
 			continue

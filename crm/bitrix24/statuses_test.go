@@ -358,8 +358,8 @@ func TestAnswersThatAreNoListing(t *testing.T) {
 		kind       error
 		says       string
 	}{
-		{"object without a batch", `{}`, crm.ErrBadResponse, "no answer to crm.status.entity.types"},
-		{"null result", `{"result":null}`, crm.ErrBadResponse, "no answer"},
+		{"object without a batch", `{}`, crm.ErrBadResponse, "no batch"},
+		{"null result", `{"result":null}`, crm.ErrBadResponse, "no batch"},
 		{"result of a single call", golden(t, "status_list_lead.json"), crm.ErrBadResponse, "another form"},
 		{"true", golden(t, "status_update_ok.json"), crm.ErrBadResponse, "another form"},
 		{"empty batch", golden(t, "batch_empty_arrays.json"), crm.ErrBadResponse, ""},
@@ -377,7 +377,10 @@ func TestAnswersThatAreNoListing(t *testing.T) {
 		{"row of another list", withRows(`[{"ENTITY_ID":"SOURCE","STATUS_ID":"A"}]`, `,"total":1`), crm.ErrIncomplete, "announced 1 statuses and showed 0"},
 		{"row without a code", withRows(`[{"ENTITY_ID":"STATUS"}]`, `,"total":1`), crm.ErrBadResponse, "no ID"},
 		{"code of another form", withRows(`[{"ENTITY_ID":"STATUS","STATUS_ID":[]}]`, `,"total":1`), crm.ErrBadResponse, "identifier"},
-		{"null row", withRows(`[null]`, `,"total":1`), crm.ErrBadResponse, "no ENTITY_ID"},
+		{"null row", withRows(`[null]`, `,"total":1`), crm.ErrBadResponse, "row 1: a status that is no object"},
+		{"row of no list", withRows(`[{"STATUS_ID":"NEW"}]`, `,"total":1`), crm.ErrBadResponse, "no ENTITY_ID"},
+		{"mode as a text", strings.Replace(batched(t, leads), `"mode":1`, `"mode":"x"`, 1), crm.ErrBadResponse, "crm.settings.mode.get"},
+		{"null directories", batched(t, map[string]string{"mode": leads["mode"], "types": `{"result":null}`, "statuses": leads["statuses"]}), crm.ErrBadResponse, "crm.status.entity.types: null"},
 		{"statuses as a text", withRows(`"x"`, `,"total":1`), crm.ErrBadResponse, "another form"},
 	}
 	for _, test := range tests {

@@ -21,23 +21,37 @@ import (
 // media type, or another one, is no error. After an error the value holds
 // nothing that can be relied on.
 func (c *Client) Decode(op string, response Response, into any) error {
-	fail := func(message string, err error) error {
-		return c.Error(op, &crm.Error{Kind: crm.ErrBadResponse, Status: response.Status, Message: message, Err: err})
+	body, err := c.body(op, response)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return c.broken(op, response, err, len(body))
+	}
+	return nil
+}
+
+// body returns the body of an answer that may be JSON.
+func (c *Client) body(op string, response Response) ([]byte, error) {
+	fail := func(message string) ([]byte, error) {
+		return nil, c.Error(op, &crm.Error{Kind: crm.ErrBadResponse, Status: response.Status, Message: message})
 	}
 	if looksLikeHTML(response) {
-		return fail("a page of HTML instead of JSON; is the address right?", nil)
+		return fail("a page of HTML instead of JSON; is the address right?")
 	}
 	body := bytes.TrimPrefix(response.Body, []byte("\uFEFF")) // some PHP servers begin with it
 	switch trimmed := bytes.TrimSpace(body); {
 	case len(trimmed) == 0:
-		return fail("an empty answer instead of JSON", nil)
+		return fail("an empty answer instead of JSON")
 	case string(trimmed) == "null":
-		return fail("null instead of an answer", nil)
+		return fail("null instead of an answer")
 	}
-	if err := json.Unmarshal(body, into); err != nil {
-		return fail(explain(err, len(body)), nil)
-	}
-	return nil
+	return body, nil
+}
+
+// broken returns what encoding/json has to say as an error of this client.
+func (c *Client) broken(op string, response Response, err error, length int) error {
+	return c.Error(op, &crm.Error{Kind: crm.ErrBadResponse, Status: response.Status, Message: explain(err, length)})
 }
 
 // explain says what is wrong with JSON, without showing what is in it.

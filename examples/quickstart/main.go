@@ -1,8 +1,8 @@
-// Quickstart shows the whole of a synchronisation, offline: a bot with two
-// statuses meets a fake Umnico account, sees what would change, confirms, and
-// finds the external IDs on its statuses. Then people rename, delete, reorder
-// and re-create statuses in the CRM, and the second plan says what that means
-// for the bot.
+// Quickstart shows the whole of a synchronisation, offline: a bot with three
+// statuses meets a fake Umnico account and a fake Bitrix24 portal, sees what
+// would change, confirms, and finds the external IDs of both on its statuses.
+// Then people rename, delete, reorder and re-create statuses in the CRMs, and the
+// second plan says what that means for the bot.
 package main
 
 import (
@@ -10,9 +10,12 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net/http"
 	"os"
 
 	"github.com/statuslink/statuslink"
+	"github.com/statuslink/statuslink/crm/bitrix24"
+	"github.com/statuslink/statuslink/crm/bitrix24/bitrix24test"
 	"github.com/statuslink/statuslink/crm/umnico"
 	"github.com/statuslink/statuslink/crm/umnico/umnicotest"
 	"github.com/statuslink/statuslink/memstore"
@@ -25,10 +28,21 @@ func main() {
 }
 
 func run(ctx context.Context, out io.Writer) error {
-	// A fake Umnico on loopback; examples/umnico talks to a real one.
-	server := umnicotest.NewServer()
-	defer server.Close()
-	client, err := umnico.New(server.Token(), &umnico.Options{BaseURL: server.URL})
+	// Two fakes, played without a network; examples/umnico and examples/bitrix24
+	// talk to real accounts.
+	account, portal := umnicotest.New(), bitrix24test.New()
+	account.SetStatuses(
+		umnicotest.Status{ID: firstContact, Order: 1, Name: "Первичное касание", Color: "#9E9E9E"},
+		umnicotest.Status{ID: inWork, Order: 2, Name: "В работе", Color: "#2F80ED"},
+		umnicotest.Status{ID: bill, Order: 3, Name: "Счёт «Ромашка» выставлен", Color: "#F2C94C"},
+		umnicotest.Status{ID: paid, Order: 4, Name: "Оплачено ✅", Color: "#27AE60"},
+		umnicotest.Status{ID: spam, Order: 5, Name: "Спам", Color: "#4F4F4F"},
+	)
+	first, err := umnico.New(account.Token(), &umnico.Options{HTTPClient: &http.Client{Transport: account.Transport()}})
+	if err != nil {
+		return err
+	}
+	second, err := bitrix24.New(portal.Webhook(), &bitrix24.Options{HTTPClient: &http.Client{Transport: portal.Transport()}})
 	if err != nil {
 		return err
 	}
@@ -39,15 +53,16 @@ func run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	err = catalog.Ensure(ctx,
-		statuslink.Definition{Key: "first-contact", Name: "Первичное касание"},
-		statuslink.Definition{Key: "paid", Name: "Paid", Aliases: []string{"Оплачено ✅"}},
+		statuslink.Definition{Key: "first-contact", Name: "Первичное касание", Aliases: []string{"Новый"}},
+		statuslink.Definition{Key: "in-work", Name: "В работе"},
+		statuslink.Definition{Key: "paid", Name: "Paid", Aliases: []string{"Оплачено ✅", "Качественный лид"}},
 	)
 	if err != nil {
 		return err
 	}
 
 	// See what would change, then confirm.
-	syncer, err := statuslink.NewSyncer(catalog, nil, client)
+	syncer, err := statuslink.NewSyncer(catalog, nil, first, second)
 	if err != nil {
 		return err
 	}
@@ -65,33 +80,41 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 	fmt.Fprintf(out, "\n== The bot's statuses, with external IDs\n%v", statuses)
 
-	// Meanwhile, people work on the list in the CRM.
-	if err := changeCRM(server); err != nil {
+	// Meanwhile, people work on the lists in both CRMs.
+	if err := changeCRMs(account, portal); err != nil {
 		return err
 	}
 	plan, err = syncer.Plan(ctx)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "\n== The second plan, after people worked on the CRM's list\n%v", plan)
+	fmt.Fprintf(out, "\n== The second plan, after people worked on the CRMs' lists\n%v", plan)
 	return nil
 }
 
-// changeCRM does to the CRM's list what people do.
-func changeCRM(server *umnicotest.Server) error {
-	const firstContact, inWork, bill, vip, paid, spam = 710201, 710205, 710209, 710218, 710231, 710240
-	if err := server.Rename(firstContact, "Новый клиент"); err != nil {
+// The statuses of the Umnico account.
+const firstContact, inWork, bill, paid, spam = 710201, 710205, 710209, 710231, 710240
+
+// changeCRMs does to the CRMs' lists what people do.
+func changeCRMs(account *umnicotest.Umnico, portal *bitrix24test.Portal) error {
+	if err := account.Rename(firstContact, "Новый клиент"); err != nil {
 		return err
 	}
-	if err := server.Delete(spam); err != nil {
+	if err := account.Delete(spam); err != nil {
 		return err
 	}
-	if err := server.Reorder(firstContact, paid, inWork); err != nil {
+	if err := account.Reorder(firstContact, paid, inWork); err != nil {
 		return err
 	}
-	if _, err := server.Recreate(bill); err != nil { // the same name under a new ID
+	if _, err := account.Recreate(bill); err != nil { // the same name under a new ID
 		return err
 	}
-	server.Add("Возврат")
-	return server.Recolor(vip, "#FFD700")
+	account.Add("Возврат")
+	if err := portal.Rename("STATUS", "PROCESSED", "Ждём ответа"); err != nil {
+		return err
+	}
+	if err := portal.Delete("STATUS", "JUNK"); err != nil {
+		return err
+	}
+	return portal.Recolor("STATUS", "UC_7TQ2KD", "#FFD700")
 }
