@@ -27,7 +27,7 @@ func parseWebhook(pasted string) (webhook, error) {
 	}
 	u, err := url.Parse(text)
 	switch {
-	case err != nil || u.Host == "" || strings.ContainsFunc(text, invisible):
+	case err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || strings.ContainsFunc(text, invisible):
 		return fail("the webhook's address is none")
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#"):
 		return fail("the webhook's address holds a user, a query or a fragment")

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"iter"
 	"net/http"
 	"net/url"
 	"slices"
@@ -24,8 +23,8 @@ const maxCommands = 50
 type command struct {
 	key, method string
 	query       url.Values
-	// into takes the result, which may be null or false and still be good.
-	into func(json []byte) error
+	// into reads the result, which may be null or false and still be good.
+	into func(*crmhttp.Cursor) error
 }
 
 // result is what a batch says of one of its commands.
@@ -113,101 +112,104 @@ func (c *Client) decodeBatch(op string, cs commands, response crmhttp.Response) 
 	if err != nil {
 		return nil, err
 	}
-	var whole wireError
-	var parts []byte
-	for name, value := range crmhttp.Members(body) {
-		switch string(name) {
-		case "result":
-			parts = value
-		case "error":
-			err = whole.Code.UnmarshalJSON(value)
-		case "error_description":
-			err = whole.Text.UnmarshalJSON(value)
-		}
-		if err != nil {
-			return nil, c.bad(op, response, "an error in another form than expected")
-		}
+	answer := batchAnswer{commands: cs, status: response.Status, results: make([]result, len(cs))}
+	if err := answer.read(body); err != nil {
+		return nil, c.bad(op, response, "an error in another form than expected")
 	}
-	if whole.Code.Present {
-		return nil, c.http.Error(op, describe(whole, response.Status, nil))
-	}
-	results := make([]result, len(cs))
-	var broken error // the first; what the portal says of errors comes before it
-	note := func(err error, where string) {
-		if err != nil && broken == nil {
-			broken = c.bad(op, response, "JSON of another form than expected, in "+where+explain(err))
-		}
-	}
-	sections := 0
-	for name, section := range crmhttp.Members(parts) {
-		sections++
-		for key, value := range entries(section) {
-			i := slices.IndexFunc(cs, func(c command) bool { return c.key == string(key) })
-			if i >= 0 {
-				note(results[i].take(string(name), value, response.Status, cs[i]), cs[i].method)
-			} else if string(name) == "result_error" {
-				note(errors.New("a command that was not sent failed"), string(name))
-			}
-		}
-	}
+	failed := func(r result) bool { return r.err != nil }
 	switch {
-	case sections == 0:
-		return nil, c.bad(op, response, "JSON of another form than expected: no batch")
-	case broken != nil && !slices.ContainsFunc(results, func(r result) bool { return r.err != nil }):
-		return nil, broken
+	case answer.whole.Code.Present:
+		return nil, c.http.Error(op, describe(answer.whole, response.Status, nil))
+	case answer.broken != "" && !slices.ContainsFunc(answer.results, failed):
+		return nil, c.bad(op, response, "JSON of another form than expected"+answer.broken)
 	}
-	return results, nil
+	return answer.results, nil
 }
 
-// take takes what a section of the answer says of the command.
-func (r *result) take(section string, value []byte, status int, of command) error {
-	switch section {
-	case "result":
-		r.answered = true
-		return of.into(value)
-	case "result_error":
-		var said wireError
-		err := json.Unmarshal(value, &said)
-		r.err = describe(said, status, nil)
-		return err
-	case "result_total":
-		return r.total.UnmarshalJSON(value)
-	case "result_next":
-		var next crmhttp.Int
-		err := next.UnmarshalJSON(value)
-		r.next = next.Value
-		return err
+// batchAnswer is what was read of a batch's answer.
+type batchAnswer struct {
+	commands commands
+	status   int
+	results  []result
+	whole    wireError // of the batch itself
+	// broken is the first thing that has another form than expected. It counts
+	// only if the portal says nothing of errors.
+	broken string
+}
+
+// read reads the whole answer; its error is of an error that cannot be read.
+func (a *batchAnswer) read(body *crmhttp.Cursor) error {
+	a.broken = ": no batch"
+	for name := range body.Members() {
+		var err error
+		switch string(name) {
+		case "error":
+			err = a.whole.Code.UnmarshalJSON(body.Value())
+		case "error_description":
+			err = a.whole.Text.UnmarshalJSON(body.Value())
+		case "result":
+			for section := range body.Members() {
+				if a.broken == ": no batch" {
+					a.broken = ""
+				}
+				a.section(string(section), body)
+			}
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// entries yields the parts of a section by the keys of their commands. PHP
-// writes a map as [] where it is empty, and as an array where the keys are 0 to
-// n-1.
-func entries(section []byte) iter.Seq2[[]byte, []byte] {
-	if !bytes.HasPrefix(section, []byte("[")) {
-		return crmhttp.Members(section)
-	}
-	return func(yield func(key, value []byte) bool) {
-		i := 0
-		for value := range crmhttp.Elements(section) {
-			if !yield(strconv.AppendInt(nil, int64(i), 10), value) {
-				return
+// section reads a section of the answer. PHP writes a map as [] where it is
+// empty, and as an array where the keys are 0 to n-1.
+func (a *batchAnswer) section(name string, body *crmhttp.Cursor) {
+	entry := func(key string) {
+		i := slices.IndexFunc(a.commands, func(c command) bool { return c.key == key })
+		switch {
+		case i >= 0:
+			if err := a.results[i].take(name, body, a.status, a.commands[i]); err != nil {
+				a.note(a.commands[i].method, err)
 			}
-			i++
+		case name == "result_error":
+			a.note(name, errors.New("a command that was not sent failed"))
 		}
+	}
+	for key := range body.Members() {
+		entry(string(key))
+	}
+	for i := range body.Elements() {
+		entry(strconv.Itoa(i))
 	}
 }
 
-// into returns a function that decodes a result other than null into the value
-// that it points to.
-func into(value any) func(json []byte) error {
-	return func(data []byte) error {
-		if string(data) == "null" {
-			return errors.New("null")
-		}
-		return json.Unmarshal(data, value)
+func (a *batchAnswer) note(where string, err error) {
+	if a.broken == "" {
+		a.broken = ", in " + where + explain(err)
 	}
+}
+
+// take takes what a section says of the command.
+func (r *result) take(section string, body *crmhttp.Cursor, status int, of command) error {
+	switch section {
+	case "result":
+		r.answered = true
+		return of.into(body)
+	case "result_error":
+		var said wireError
+		err := json.Unmarshal(body.Value(), &said)
+		r.err = describe(said, status, nil)
+		return err
+	case "result_total":
+		return r.total.UnmarshalJSON(body.Value())
+	case "result_next":
+		var next crmhttp.Int
+		err := next.UnmarshalJSON(body.Value())
+		r.next = next.Value
+		return err
+	}
+	return nil
 }
 
 // explain returns the error's text behind a colon; nothing for those of

@@ -38,8 +38,8 @@ func keyed(keys ...string) (commands, map[string]string) {
 	var cs commands
 	got := map[string]string{}
 	for _, key := range keys {
-		cs = append(cs, command{key: key, method: "call." + key, into: func(json []byte) error {
-			got[key] = string(json)
+		cs = append(cs, command{key: key, method: "call." + key, into: func(cursor *crmhttp.Cursor) error {
+			got[key] = string(cursor.Value())
 			return nil
 		}})
 	}
@@ -156,17 +156,35 @@ func TestGoldenSections(t *testing.T) {
 	}
 }
 
+// rowsOf returns the rows, or the row, in the answer of a single call.
+func rowsOf(t *testing.T, file string) wireStatuses {
+	t.Helper()
+	cursor, err := offline(t).http.JSON("test", goldenResponse(t, file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := make(wireStatuses, 1)
+	for name := range cursor.Members() {
+		switch {
+		case string(name) != "result":
+		case cursor.Kind() == '{':
+			err = rows[0].read(cursor)
+		default:
+			rows = rows[:0]
+			err = rows.read(cursor)
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
 // A status, a pipeline and what a change gives back, from calls of their own.
 func TestGoldenSingleResults(t *testing.T) {
 	t.Parallel()
 	status := func(file string) crm.Status {
-		var answer struct {
-			Result wireStatus `json:"result"`
-		}
-		if err := offline(t).http.Decode("test", goldenResponse(t, file), &answer); err != nil {
-			t.Fatal(err)
-		}
-		return convertStatus("b", &answer.Result)
+		return convertStatus("b", &rowsOf(t, file)[0])
 	}
 	for file, want := range map[string]crm.Status{
 		"status_get.json": {
@@ -208,14 +226,10 @@ func TestGoldenSingleResults(t *testing.T) {
 	if got := pipelinesOf(categories.Result); len(got) != 2 || got["9"] != (pipeline{"Склад 2", 2}) {
 		t.Errorf("pipelines = %v", got)
 	}
-	var items struct{ Result []wireStatus }
-	decode("status_entity_items.json", &items)
-	if len(items.Result) == 0 || items.Result[0].StatusID != "NEW" || items.Result[0].Sort.Value != 10 {
-		t.Errorf("items = %+v", items.Result)
+	if items := rowsOf(t, "status_entity_items.json"); len(items) == 0 || items[0].StatusID != "NEW" || items[0].Sort.Value != 10 {
+		t.Errorf("items = %+v", items)
 	}
-	var source struct{ Result []wireStatus }
-	decode("status_list_source.json", &source)
-	for _, row := range source.Result {
+	for _, row := range rowsOf(t, "status_list_source.json") {
 		if s := convertStatus("b", &row); s.Ref.Scope != "SOURCE" || s.Color != "" {
 			t.Errorf("a row without a colour: %+v", s)
 		}

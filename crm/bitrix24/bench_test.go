@@ -60,7 +60,7 @@ func (r *recorded) RoundTrip(request *http.Request) (*http.Response, error) {
 		r.answers[string(asked)] = answer
 	}
 	return &http.Response{
-		StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, Request: request,
+		StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Request: request,
 		Body: io.NopCloser(bytes.NewReader(answer)), ContentLength: int64(len(answer)),
 	}, nil
 }

@@ -186,6 +186,7 @@ func TestWebhookThatCannotBeOne(t *testing.T) {
 		"more parts":    "https://b24.example.com/rest/17/hunter2/a/b",
 		"REST 3.0":      "https://b24.example.com/rest/api/17/hunter2/",
 		"plain http":    "http://b24.example.com/rest/17/hunter2/",
+		"no scheme":     "//b24.example.com/rest/17/hunter2/",
 		"other scheme":  "ftp://b24.example.com/rest/17/hunter2/",
 	} {
 		client, err := bitrix24.New(pasted, nil)

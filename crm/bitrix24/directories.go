@@ -9,10 +9,6 @@ import (
 	"github.com/statuslink/statuslink/crm"
 )
 
-// hasStages reports whether the directory is a list of stages; the others carry
-// a code and a name only.
-func (d *wireDirectory) hasStages() bool { return d.EntityType.Known || d.SemanticsInfo != nil }
-
 // dealPipeline reports whether the directory has the stages of a pipeline of
 // deals.
 func (d *wireDirectory) dealPipeline() bool {

@@ -74,7 +74,7 @@ func (c *Client) readPages(ctx context.Context, start, size, total int) ([]page,
 	var cs commands
 	rows := make([]wireStatuses, maxCommands)
 	for at := start; len(cs) == 0 || (at < total && len(cs) < maxCommands); at += size {
-		cs = append(cs, command{"p" + strconv.Itoa(at), "crm.status.list", c.listQuery(at), rows[len(cs)].UnmarshalJSON})
+		cs = append(cs, command{"p" + strconv.Itoa(at), "crm.status.list", c.listQuery(at), rows[len(cs)].read})
 	}
 	results, err := c.readAll(ctx, opListStatuses, cs)
 	if err != nil {

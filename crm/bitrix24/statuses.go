@@ -3,6 +3,7 @@ package bitrix24
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -23,7 +24,7 @@ const (
 type portal struct {
 	mode        crmhttp.Int // not known if it was not asked for
 	categories  wireCategories
-	directories []wireDirectory
+	directories wireDirectories
 	statuses    wireStatuses
 }
 
@@ -57,16 +58,23 @@ func (c *Client) ListStatuses(ctx context.Context) (crm.Listing, error) {
 // the list of statuses comes first.
 func (c *Client) commands(first *portal) commands {
 	cs := commands{
-		{"statuses", "crm.status.list", c.listQuery(0), first.statuses.UnmarshalJSON},
-		{"types", "crm.status.entity.types", nil, into(&first.directories)},
+		{"statuses", "crm.status.list", c.listQuery(0), first.statuses.read},
+		{"types", "crm.status.entity.types", nil, first.directories.read},
 	}
 	if c.scopes.holds(Leads) {
-		cs = append(cs, command{"mode", "crm.settings.mode.get", nil, into(&first.mode)})
+		cs = append(cs, command{"mode", "crm.settings.mode.get", nil, first.readMode})
 	}
 	if c.scopes.mayHoldDeals() {
-		cs = append(cs, command{"categories", "crm.category.list", url.Values{"entityTypeId": {"2"}}, into(&first.categories)})
+		cs = append(cs, command{"categories", "crm.category.list", url.Values{"entityTypeId": {"2"}}, first.categories.read})
 	}
 	return cs
+}
+
+func (p *portal) readMode(cursor *crmhttp.Cursor) error {
+	if err := p.mode.UnmarshalJSON(cursor.Value()); err != nil || !p.mode.Known {
+		return errors.New("no number")
+	}
+	return nil
 }
 
 // whole returns the listing that the first request began.
@@ -81,9 +89,6 @@ func (c *Client) whole(ctx context.Context, first *portal, results []result) (cr
 // listing makes a valid listing of what the portal said, or says why it is none.
 func (c *Client) listing(first *portal, rows []wireStatus) (crm.Listing, error) {
 	listing := crm.Listing{Source: c.Source(), Account: []string{c.host}, Exists: []string{}}
-	if c.scopes.holds(Leads) && !first.mode.Known {
-		return crm.Listing{}, c.fail(crm.ErrBadResponse, "crm.settings.mode.get answered with no number")
-	}
 	withoutLeads := first.mode.Value == simpleMode
 	if withoutLeads && slices.Contains(c.scopes, Leads) {
 		return crm.Listing{}, c.fail(crm.ErrNotFound,
@@ -94,7 +99,7 @@ func (c *Client) listing(first *portal, rows []wireStatus) (crm.Listing, error) 
 	for i := range first.directories {
 		directory := &first.directories[i]
 		// In simple mode the list may still be there, but nothing is in it.
-		if !directory.hasStages() || (withoutLeads && directory.ID == Leads) {
+		if !directory.Stages || (withoutLeads && directory.ID == Leads) {
 			continue
 		}
 		listing.Exists = append(listing.Exists, string(directory.ID))

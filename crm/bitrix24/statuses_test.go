@@ -380,7 +380,7 @@ func TestAnswersThatAreNoListing(t *testing.T) {
 		{"null row", withRows(`[null]`, `,"total":1`), crm.ErrBadResponse, "row 1: a status that is no object"},
 		{"row of no list", withRows(`[{"STATUS_ID":"NEW"}]`, `,"total":1`), crm.ErrBadResponse, "no ENTITY_ID"},
 		{"mode as a text", strings.Replace(batched(t, leads), `"mode":1`, `"mode":"x"`, 1), crm.ErrBadResponse, "crm.settings.mode.get"},
-		{"null directories", batched(t, map[string]string{"mode": leads["mode"], "types": `{"result":null}`, "statuses": leads["statuses"]}), crm.ErrBadResponse, "crm.status.entity.types: null"},
+		{"null directories", batched(t, map[string]string{"mode": leads["mode"], "types": `{"result":null}`, "statuses": leads["statuses"]}), crm.ErrBadResponse, "crm.status.entity.types: no list"},
 		{"statuses as a text", withRows(`"x"`, `,"total":1`), crm.ErrBadResponse, "another form"},
 	}
 	for _, test := range tests {

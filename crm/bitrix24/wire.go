@@ -1,7 +1,6 @@
 package bitrix24
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,13 +23,13 @@ type wireStatus struct {
 	Semantics crmhttp.Text
 }
 
-// UnmarshalJSON decodes an object. It does what encoding/json would do, in a
-// third of the time: a portal may have thousands of rows.
-func (s *wireStatus) UnmarshalJSON(data []byte) error {
-	if !bytes.HasPrefix(data, []byte("{")) {
+// read reads an object. It does what encoding/json would do, in a third of the
+// time: a portal may have thousands of rows.
+func (s *wireStatus) read(cursor *crmhttp.Cursor) error {
+	if cursor.Kind() != '{' {
 		return errors.New("a status that is no object")
 	}
-	for name, value := range crmhttp.Members(data) {
+	for name := range cursor.Members() {
 		var field json.Unmarshaler
 		switch string(name) {
 		case "ID":
@@ -52,46 +51,83 @@ func (s *wireStatus) UnmarshalJSON(data []byte) error {
 		default:
 			continue
 		}
-		if err := field.UnmarshalJSON(value); err != nil {
+		if err := field.UnmarshalJSON(cursor.Value()); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return nil
 }
 
-// wireStatuses is the result of crm.status.list; nil until there was one.
+// wireStatuses is the result of crm.status.list.
 type wireStatuses []wireStatus
 
-// UnmarshalJSON decodes an array.
-func (s *wireStatuses) UnmarshalJSON(data []byte) error {
-	if !bytes.HasPrefix(data, []byte("[")) {
+// read reads an array.
+func (s *wireStatuses) read(cursor *crmhttp.Cursor) error {
+	if cursor.Kind() != '[' {
 		return errors.New("no list of statuses")
 	}
-	rows := make(wireStatuses, 0, len(data)/bytesOfStatus+1)
-	for element := range crmhttp.Elements(data) {
-		var row wireStatus
-		if err := row.UnmarshalJSON(element); err != nil {
-			return fmt.Errorf("row %d: %w", len(rows)+1, err)
+	for i := range cursor.Elements() {
+		*s = append(*s, wireStatus{})
+		if err := (*s)[i].read(cursor); err != nil {
+			return fmt.Errorf("row %d: %w", i+1, err)
 		}
-		rows = append(rows, row)
 	}
-	*s = rows
 	return nil
 }
 
-// bytesOfStatus is about as short as a row is on the wire.
-const bytesOfStatus = 200
-
 // wireDirectory is a row of crm.status.entity.types
 // (https://apidocs.bitrix24.com/api-reference/crm/status/crm-status-entity-types.html).
-// Only lists of stages have the last two fields; SEMANTIC_INFO is an object or an
-// empty array. The pipeline's ID stands in CATEGORY_ID, for some as a text and for
-// others as a number; the directory's own ID has it too.
+// The pipeline's ID stands in CATEGORY_ID, for some as a text and for others as a
+// number; the directory's own ID has it too.
 type wireDirectory struct {
-	ID            crmhttp.ID      `json:"ID"`
-	Name          crmhttp.Text    `json:"NAME"`
-	EntityType    crmhttp.Int     `json:"ENTITY_TYPE_ID"`
-	SemanticsInfo json.RawMessage `json:"SEMANTIC_INFO"`
+	ID   crmhttp.ID
+	Name crmhttp.Text
+	// Stages is set for a list of stages, which alone has ENTITY_TYPE_ID or
+	// SEMANTIC_INFO.
+	Stages bool
+}
+
+func (d *wireDirectory) read(cursor *crmhttp.Cursor) (err error) {
+	if cursor.Kind() != '{' {
+		return errors.New("a directory that is no object")
+	}
+	for name := range cursor.Members() {
+		switch string(name) {
+		case "ID":
+			err = d.ID.UnmarshalJSON(cursor.Value())
+		case "NAME":
+			err = d.Name.UnmarshalJSON(cursor.Value())
+		case "ENTITY_TYPE_ID", "SEMANTIC_INFO":
+			d.Stages = true
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// wireDirectories is the result of crm.status.entity.types.
+type wireDirectories []wireDirectory
+
+func (d *wireDirectories) read(cursor *crmhttp.Cursor) error {
+	if cursor.Kind() != '[' {
+		return errors.New("no list of directories")
+	}
+	for i := range cursor.Elements() {
+		*d = append(*d, wireDirectory{})
+		if err := (*d)[i].read(cursor); err != nil {
+			return fmt.Errorf("row %d: %w", i+1, err)
+		}
+	}
+	return nil
+}
+
+// wireCategory is a pipeline; that of the deals' main one has the ID 0.
+type wireCategory struct {
+	ID   crmhttp.ID   `json:"id"`
+	Name crmhttp.Text `json:"name"`
+	Sort crmhttp.Int  `json:"sort"`
 }
 
 // wireCategories is the result of crm.category.list
@@ -100,11 +136,11 @@ type wireCategories struct {
 	Categories []wireCategory `json:"categories"`
 }
 
-// wireCategory is a pipeline; that of the deals' main one has the ID 0.
-type wireCategory struct {
-	ID   crmhttp.ID   `json:"id"`
-	Name crmhttp.Text `json:"name"`
-	Sort crmhttp.Int  `json:"sort"`
+func (c *wireCategories) read(cursor *crmhttp.Cursor) error {
+	if cursor.Kind() != '{' {
+		return errors.New("no list of pipelines")
+	}
+	return json.Unmarshal(cursor.Value(), c)
 }
 
 // wireError is what an error says, in an answer and in a batch

@@ -15,16 +15,21 @@ type member struct{ Name, Value string }
 
 func members(data string) []member {
 	var all []member
-	for name, value := range crmhttp.Members([]byte(data)) {
-		all = append(all, member{string(name), string(value)})
+	cursor := crmhttp.NewCursor([]byte(data))
+	for name := range cursor.Members() {
+		all = append(all, member{string(name), string(cursor.Value())})
 	}
 	return all
 }
 
 func elements(data string) []string {
 	var all []string
-	for value := range crmhttp.Elements([]byte(data)) {
-		all = append(all, string(value))
+	cursor := crmhttp.NewCursor([]byte(data))
+	for i := range cursor.Elements() {
+		if i != len(all) {
+			panic("elements are numbered from 0 on")
+		}
+		all = append(all, string(cursor.Value()))
 	}
 	return all
 }
@@ -53,9 +58,6 @@ func TestMembers(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", test.data, diff)
 		}
 	}
-	for range crmhttp.Members([]byte(`{"a":1,"b":2}`)) {
-		break
-	}
 }
 
 func TestElements(t *testing.T) {
@@ -75,17 +77,17 @@ func TestElements(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", test.data, diff)
 		}
 	}
-	for range crmhttp.Elements([]byte(`[1,2]`)) {
-		break
-	}
 }
 
 func TestJSON(t *testing.T) {
 	t.Parallel()
 	client := mustNew(t, "https://crm.example", nil)
-	body, err := client.JSON("list", crmhttp.Response{Status: 200, Body: []byte("\uFEFF {\"a\": 1}\n")})
-	if err != nil || string(body) != `{"a": 1}` {
-		t.Errorf("body %q, error %v", body, err)
+	cursor, err := client.JSON("list", crmhttp.Response{Status: 200, Body: []byte("\uFEFF {\"a\": 1}\n")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body := cursor.Value(); string(body) != `{"a": 1}` {
+		t.Errorf("body %q", body)
 	}
 	for body, says := range map[string]string{
 		"":              "empty",
@@ -101,9 +103,44 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-// FuzzMembers compares with encoding/json, and lets both loose on what is not
+// What a loop does not read is left out, at any depth, and what it reads is read
+// once.
+func TestCursorLeavesOutWhatIsNotRead(t *testing.T) {
+	t.Parallel()
+	cursor := crmhttp.NewCursor([]byte(` {"skip":{"a":[1,2]}, "rows":[ {"id":1,"x":"}"}, 7, [], {"id":2} ], "empty":[], "last":"z"} `))
+	var got []string
+	for name := range cursor.Members() {
+		switch string(name) {
+		case "rows":
+			for range cursor.Elements() {
+				for name := range cursor.Members() { // of 7 and [] there are none
+					if string(name) == "id" {
+						got = append(got, string(cursor.Value()))
+					}
+				}
+			}
+		case "empty":
+			for range cursor.Elements() {
+				t.Error("an empty array has an element")
+			}
+		case "last":
+			if kind := cursor.Kind(); kind != '"' {
+				t.Errorf("Kind() = %q", kind)
+			}
+			got = append(got, string(cursor.Value()))
+		}
+	}
+	if diff := cmp.Diff([]string{"1", "2", `"z"`}, got); diff != "" {
+		t.Errorf("values (-want +got):\n%s", diff)
+	}
+	if kind, rest := cursor.Kind(), cursor.Value(); kind != 0 || len(rest) != 0 {
+		t.Errorf("at the end: %q, %q", kind, rest)
+	}
+}
+
+// FuzzCursor compares with encoding/json, and lets both loose on what is not
 // valid, where they may say anything but have to end.
-func FuzzMembers(f *testing.F) {
+func FuzzCursor(f *testing.F) {
 	for _, seed := range []string{
 		`{"a":{"b":[1,"\\"]},"c":"\""}`, `[1,[2,{"x":"]"}],"é\u0000"]`, ` { } `, `{"a" : 1 , "b":2}`, `"x"`, `{"a"`, `[1,`, `{"a":"\`, `{1:2}`, `[[[`, `]`,
 	} {
@@ -111,8 +148,9 @@ func FuzzMembers(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		got := map[string]string{}
-		for name, value := range crmhttp.Members(data) {
-			got[string(name)] = string(value)
+		cursor := crmhttp.NewCursor(data)
+		for name := range cursor.Members() {
+			got[string(name)] = string(cursor.Value())
 		}
 		list := elements(string(data))
 		if !json.Valid(data) {

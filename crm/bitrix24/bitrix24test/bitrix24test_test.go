@@ -53,7 +53,7 @@ func result(t *testing.T, p *bitrix24test.Portal, method, body string, target an
 
 func golden(t *testing.T, name string) []byte {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("testdata", name))
+	data, err := os.ReadFile(filepath.Join("..", "testdata", name))
 	if err != nil {
 		t.Fatal(err)
 	}
