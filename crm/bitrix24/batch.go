@@ -15,7 +15,7 @@ import (
 )
 
 // maxCommands is how many commands a batch holds
-// (https://apidocs.bitrix24.com/api-reference/how-to-call-rest-api/batch.html).
+// (https://apidocs.bitrix24.com/settings/how-to-call-rest-api/batch.html).
 const maxCommands = 50
 
 // command is one call in a batch. Its key begins with a letter, so that PHP
@@ -104,7 +104,7 @@ func (c *Client) allRead(op string, cs commands, response crmhttp.Response) ([]r
 }
 
 // decodeBatch hands the results to the commands, in one pass over the answer
-// (https://apidocs.bitrix24.com/api-reference/how-to-call-rest-api/batch.html).
+// (https://apidocs.bitrix24.com/settings/how-to-call-rest-api/batch.html).
 // Its error is one of the whole batch; a command has failed if its key stands in
 // result_error, whatever the code.
 func (c *Client) decodeBatch(op string, cs commands, response crmhttp.Response) ([]result, error) {

@@ -157,13 +157,13 @@ func TestGoldenSections(t *testing.T) {
 }
 
 // rowsOf returns the rows, or the row, in the answer of a single call.
-func rowsOf(t *testing.T, file string) wireStatuses {
+func rowsOf(t *testing.T, file string) []wireStatus {
 	t.Helper()
 	cursor, err := offline(t).http.JSON("test", goldenResponse(t, file))
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := make(wireStatuses, 1)
+	rows := make([]wireStatus, 1)
 	for name := range cursor.Members() {
 		switch {
 		case string(name) != "result":
@@ -171,7 +171,7 @@ func rowsOf(t *testing.T, file string) wireStatuses {
 			err = rows[0].read(cursor)
 		default:
 			rows = rows[:0]
-			err = rows.read(cursor)
+			err = readRows(cursor, &rows, (*wireStatus).read)
 		}
 	}
 	if err != nil {

@@ -8,7 +8,7 @@
 // "DEAL_STAGE_5" those of another. [Options.Scopes] chooses among them; without
 // it the client reads the leads' statuses. However many there are, one HTTP
 // request reads them all: a batch
-// (https://apidocs.bitrix24.com/api-reference/how-to-call-rest-api/batch.html).
+// (https://apidocs.bitrix24.com/settings/how-to-call-rest-api/batch.html).
 //
 // The same ID stands in several directories, "NEW" in most, so only the pair of
 // Scope and ID tells statuses apart. What is not sure about the API, and

@@ -24,7 +24,7 @@ const (
 )
 
 // codes are the codes that tell the kind, in small letters
-// (https://apidocs.bitrix24.com/api-reference/error-codes.html). The portal
+// (https://apidocs.bitrix24.com/error-codes.html). The portal
 // writes them in both cases. The HTTP status does not tell it: the
 // documentation and the server's known source disagree about it for most.
 var codes = map[string]known{
@@ -81,7 +81,7 @@ func classify(response crmhttp.Response) *crm.Error {
 	case errors.Is(e.Kind, crm.ErrUnauthorized):
 		e.Message = hinted(hintWebhook, e.Message)
 	case response.Status >= 300 && response.Status <= 399:
-		// https://apidocs.bitrix24.com/settings/cloud-and-on-premise/cloud/change-domen.html
+		// https://apidocs.bitrix24.com/settings/how-to-call-rest-api/change-domen.html
 		e.Message = hinted("if the portal was renamed, put its new name into the webhook's address", e.Message)
 	}
 	return e

@@ -72,19 +72,21 @@ func (c *Client) allRows(ctx context.Context, first page) ([]wireStatus, error) 
 // holds, in one request.
 func (c *Client) readPages(ctx context.Context, start, size, total int) ([]page, error) {
 	var cs commands
-	rows := make([]wireStatuses, maxCommands)
+	pages := make([]page, maxCommands)
 	for at := start; len(cs) == 0 || (at < total && len(cs) < maxCommands); at += size {
-		cs = append(cs, command{"p" + strconv.Itoa(at), "crm.status.list", c.listQuery(at), rows[len(cs)].read})
+		rows := &pages[len(cs)].rows
+		cs = append(cs, command{"p" + strconv.Itoa(at), "crm.status.list", c.listQuery(at), func(cursor *crmhttp.Cursor) error {
+			return readRows(cursor, rows, (*wireStatus).read)
+		}})
 	}
 	results, err := c.readAll(ctx, opListStatuses, cs)
 	if err != nil {
 		return nil, err
 	}
-	pages := make([]page, len(cs))
 	for i, result := range results {
-		pages[i] = page{rows[i], result.total, result.next}
+		pages[i].total, pages[i].next = result.total, result.next
 	}
-	return pages, nil
+	return pages[:len(cs)], nil
 }
 
 // rowSet holds rows by their identity: pages that moved meanwhile may repeat

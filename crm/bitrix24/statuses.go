@@ -16,7 +16,7 @@ import (
 const (
 	opListStatuses = "list statuses"
 	// simpleMode is the answer of crm.settings.mode.get in a portal without
-	// leads (https://apidocs.bitrix24.com/api-reference/crm/outdated/settings/crm-settings-mode-get.html).
+	// leads (https://apidocs.bitrix24.com/api-reference/crm/crm-settings-mode-get.html).
 	simpleMode = 2
 )
 
@@ -24,8 +24,8 @@ const (
 type portal struct {
 	mode        crmhttp.Int // not known if it was not asked for
 	categories  wireCategories
-	directories wireDirectories
-	statuses    wireStatuses
+	directories []wireDirectory
+	statuses    []wireStatus
 }
 
 // ListStatuses returns the chosen lists whole: one scope for each directory,
@@ -58,8 +58,8 @@ func (c *Client) ListStatuses(ctx context.Context) (crm.Listing, error) {
 // the list of statuses comes first.
 func (c *Client) commands(first *portal) commands {
 	cs := commands{
-		{"statuses", "crm.status.list", c.listQuery(0), first.statuses.read},
-		{"types", "crm.status.entity.types", nil, first.directories.read},
+		{"statuses", "crm.status.list", c.listQuery(0), first.readStatuses},
+		{"types", "crm.status.entity.types", nil, first.readDirectories},
 	}
 	if c.scopes.holds(Leads) {
 		cs = append(cs, command{"mode", "crm.settings.mode.get", nil, first.readMode})
@@ -68,6 +68,14 @@ func (c *Client) commands(first *portal) commands {
 		cs = append(cs, command{"categories", "crm.category.list", url.Values{"entityTypeId": {"2"}}, first.categories.read})
 	}
 	return cs
+}
+
+func (p *portal) readStatuses(cursor *crmhttp.Cursor) error {
+	return readRows(cursor, &p.statuses, (*wireStatus).read)
+}
+
+func (p *portal) readDirectories(cursor *crmhttp.Cursor) error {
+	return readRows(cursor, &p.directories, (*wireDirectory).read)
 }
 
 func (p *portal) readMode(cursor *crmhttp.Cursor) error {

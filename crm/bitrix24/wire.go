@@ -58,23 +58,6 @@ func (s *wireStatus) read(cursor *crmhttp.Cursor) error {
 	return nil
 }
 
-// wireStatuses is the result of crm.status.list.
-type wireStatuses []wireStatus
-
-// read reads an array.
-func (s *wireStatuses) read(cursor *crmhttp.Cursor) error {
-	if cursor.Kind() != '[' {
-		return errors.New("no list of statuses")
-	}
-	for i := range cursor.Elements() {
-		*s = append(*s, wireStatus{})
-		if err := (*s)[i].read(cursor); err != nil {
-			return fmt.Errorf("row %d: %w", i+1, err)
-		}
-	}
-	return nil
-}
-
 // wireDirectory is a row of crm.status.entity.types
 // (https://apidocs.bitrix24.com/api-reference/crm/status/crm-status-entity-types.html).
 // The pipeline's ID stands in CATEGORY_ID, for some as a text and for others as a
@@ -107,18 +90,17 @@ func (d *wireDirectory) read(cursor *crmhttp.Cursor) (err error) {
 	return nil
 }
 
-// wireDirectories is the result of crm.status.entity.types.
-type wireDirectories []wireDirectory
-
-func (d *wireDirectories) read(cursor *crmhttp.Cursor) error {
+// readRows reads an array of what read reads.
+func readRows[T any](cursor *crmhttp.Cursor, rows *[]T, read func(*T, *crmhttp.Cursor) error) error {
 	if cursor.Kind() != '[' {
-		return errors.New("no list of directories")
+		return errors.New("no list")
 	}
 	for i := range cursor.Elements() {
-		*d = append(*d, wireDirectory{})
-		if err := (*d)[i].read(cursor); err != nil {
+		var row T
+		if err := read(&row, cursor); err != nil {
 			return fmt.Errorf("row %d: %w", i+1, err)
 		}
+		*rows = append(*rows, row)
 	}
 	return nil
 }
@@ -144,7 +126,7 @@ func (c *wireCategories) read(cursor *crmhttp.Cursor) error {
 }
 
 // wireError is what an error says, in an answer and in a batch
-// (https://apidocs.bitrix24.com/api-reference/error-codes.html). A batch's
+// (https://apidocs.bitrix24.com/error-codes.html). A batch's
 // command has failed if its key stands among the errors, whatever the code.
 type wireError struct {
 	Code wireCode     `json:"error"`

@@ -1,0 +1,301 @@
+package crmtest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/statuslink/statuslink/crm"
+)
+
+// acme is a sound client for an invented CRM. Its steps are fields, so that a
+// broken client differs in one of them.
+type acme struct {
+	base     string
+	account  func() (key, token string) // behind a function, which prints nothing
+	http     *http.Client
+	logger   *slog.Logger
+	timeout  time.Duration
+	attempts int
+	budget   time.Duration
+	maxBody  int64
+
+	source   func() string
+	request  func(r *http.Request)
+	classify func(status int, body []byte) *crm.Error
+	wait     func(e *crm.Error) time.Duration
+	retry    func(e *crm.Error) bool
+	limit    func(body io.Reader, most int64) io.Reader
+	decode   func(body []byte, into *stages) error
+	cause    func(ctx context.Context, err error) error
+	log      func(r *http.Request, attempt, status int)
+	list     func(ctx context.Context) (crm.Listing, error)
+}
+
+// stages is an answer of the CRM.
+type stages struct {
+	Total *int            `json:"total"`
+	Pages int             `json:"pages"`
+	Rows  *[]stage        `json:"rows"`
+	Error json.RawMessage `json:"error,omitempty"`
+}
+
+type stage struct {
+	ID    string `json:"id"`
+	Title string `json:"title"`
+	Sort  int    `json:"sort"`
+	Group string `json:"group"`
+}
+
+// newAcme returns a client with the credentials that the fake accepts.
+func newAcme(conn Conn, key, token string) *acme {
+	theirs := *conn.HTTPClient
+	theirs.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	a := &acme{
+		base: conn.BaseURL, account: func() (string, string) { return key, token },
+		http: &theirs, logger: conn.Logger,
+		timeout: conn.Timeout, attempts: conn.Attempts, budget: 5 * time.Second, maxBody: conn.MaxBody,
+	}
+	if a.timeout == 0 {
+		a.timeout = 20 * time.Second
+	}
+	if a.attempts == 0 {
+		a.attempts = 3
+	}
+	if a.maxBody == 0 {
+		a.maxBody = 1 << 20
+	}
+	a.source = func() string { return "acme" }
+	a.request = func(*http.Request) {}
+	a.classify = classify
+	a.wait = func(e *crm.Error) time.Duration { return max(e.RetryAfter, 300*time.Millisecond) }
+	a.retry = func(e *crm.Error) bool {
+		return errors.Is(e.Kind, crm.ErrRateLimited) || errors.Is(e.Kind, crm.ErrUnavailable)
+	}
+	a.limit = io.LimitReader
+	a.decode = decode
+	a.cause = cause
+	a.log = func(_ *http.Request, attempt, status int) {
+		if a.logger != nil {
+			a.logger.Debug("call", "attempt", attempt, "status", status)
+		}
+	}
+	a.list = a.readAll
+	return a
+}
+
+func (a *acme) Source() string { return a.source() }
+
+func (a *acme) ListStatuses(ctx context.Context) (crm.Listing, error) { return a.list(ctx) }
+
+func (a *acme) fail(e *crm.Error) error {
+	e.Source, e.Op = a.Source(), "list stages"
+	return e
+}
+
+// readAll reads all pages.
+func (a *acme) readAll(ctx context.Context) (crm.Listing, error) {
+	listing := crm.Listing{Source: a.Source(), Account: []string{"acme-1"}, Scopes: []crm.Scope{{Name: "Stages"}}, Exists: []string{""}}
+	for page, pages := 1, 1; page <= pages; page++ {
+		answer, err := a.read(ctx, page)
+		if err != nil {
+			return crm.Listing{}, err
+		}
+		pages, listing.Scopes[0].Announced = answer.Pages, *answer.Total
+		for _, row := range *answer.Rows {
+			listing.Statuses = append(listing.Statuses, crm.Status{
+				Ref: crm.Ref{Source: a.Source(), ID: row.ID}, Name: crm.CleanName(row.Title), Order: row.Sort,
+				Raw: map[string]string{"group": row.Group},
+			})
+		}
+	}
+	if err := listing.Validate(); err != nil {
+		return crm.Listing{}, err
+	}
+	return listing, nil
+}
+
+// read reads one page, again where that may help.
+func (a *acme) read(ctx context.Context, page int) (*stages, error) {
+	began := time.Now()
+	for attempt := 1; ; attempt++ {
+		answer, e := a.ask(ctx, page, attempt)
+		if e == nil {
+			return answer, nil
+		}
+		delay := a.wait(e)
+		if ctx.Err() != nil || attempt >= a.attempts || !a.retry(e) || time.Since(began)+delay > a.budget {
+			return nil, a.fail(e)
+		}
+		timer := time.NewTimer(delay)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, a.fail(&crm.Error{Kind: crm.ErrUnavailable, Err: ctx.Err()})
+		}
+	}
+}
+
+// ask asks once.
+func (a *acme) ask(ctx context.Context, page, attempt int) (*stages, *crm.Error) {
+	key, token := a.account()
+	limited, cancel := context.WithTimeout(ctx, a.timeout)
+	defer cancel()
+	r, err := http.NewRequestWithContext(limited, http.MethodGet, a.base+"/k-"+key+"/stages?page="+strconv.Itoa(page), nil)
+	if err != nil {
+		return nil, &crm.Error{Kind: crm.ErrRejected, Message: "the address is none"}
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	a.request(r)
+	response, err := a.http.Do(r)
+	if err != nil {
+		a.log(r, attempt, 0)
+		return nil, &crm.Error{Kind: crm.ErrUnavailable, Err: a.cause(ctx, err)}
+	}
+	defer func() { _ = response.Body.Close() }()
+	a.log(r, attempt, response.StatusCode)
+	body, err := io.ReadAll(a.limit(response.Body, a.maxBody+1))
+	if err != nil {
+		return nil, &crm.Error{Kind: crm.ErrUnavailable, Err: a.cause(ctx, err)}
+	}
+	if e := a.classify(response.StatusCode, body); e != nil {
+		e.Status = response.StatusCode
+		if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil {
+			e.RetryAfter = time.Duration(seconds) * time.Second
+		}
+		return nil, e
+	}
+	if int64(len(body)) > a.maxBody {
+		return nil, &crm.Error{Kind: crm.ErrBadResponse, Message: "too large"}
+	}
+	var answer stages
+	if err := a.decode(body, &answer); err != nil {
+		return nil, &crm.Error{Kind: crm.ErrBadResponse, Status: response.StatusCode, Message: "no list"}
+	}
+	return &answer, nil
+}
+
+// decode accepts the answer that the CRM means for a list, and no other.
+func decode(body []byte, into *stages) error {
+	if err := json.Unmarshal(body, into); err != nil {
+		return err
+	}
+	if into.Total == nil || into.Rows == nil || into.Error != nil {
+		return errors.New("no list")
+	}
+	return nil
+}
+
+func classify(status int, _ []byte) *crm.Error {
+	switch {
+	case status == http.StatusOK:
+		return nil
+	case status == http.StatusUnauthorized:
+		return &crm.Error{Kind: crm.ErrUnauthorized}
+	case status == http.StatusForbidden:
+		return &crm.Error{Kind: crm.ErrForbidden}
+	case status == http.StatusNotFound:
+		return &crm.Error{Kind: crm.ErrNotFound}
+	case status == http.StatusTooManyRequests:
+		return &crm.Error{Kind: crm.ErrRateLimited}
+	case status >= 500:
+		return &crm.Error{Kind: crm.ErrUnavailable}
+	case status >= 400:
+		return &crm.Error{Kind: crm.ErrRejected}
+	}
+	return &crm.Error{Kind: crm.ErrBadResponse}
+}
+
+// cause is what may be seen of a transport's error.
+func cause(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	var timeout net.Error
+	return noAnswer{errors.As(err, &timeout) && timeout.Timeout()}
+}
+
+type noAnswer struct{ timeout bool }
+
+func (e noAnswer) Error() string   { return "no answer" }
+func (e noAnswer) Timeout() bool   { return e.timeout }
+func (e noAnswer) Temporary() bool { return e.timeout }
+
+// shop is the fake of the invented CRM.
+type shop struct {
+	key, token string
+	rows       []stage
+	size       int
+}
+
+func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.URL.Path != "/k-"+s.key+"/stages":
+		http.NotFound(w, r)
+		return
+	case r.Header.Get("Authorization") != "Bearer "+s.token:
+		http.Error(w, "no", http.StatusUnauthorized)
+		return
+	}
+	total, pages, rows := len(s.rows), 1, s.rows
+	if s.size > 0 {
+		page, _ := strconv.Atoi(r.URL.Query().Get("page"))
+		pages = max(1, (total+s.size-1)/s.size)
+		rows = rows[min(total, (page-1)*s.size):min(total, page*s.size)]
+	}
+	if rows == nil {
+		rows = []stage{}
+	}
+	_ = json.NewEncoder(w).Encode(stages{Total: &total, Pages: pages, Rows: &rows})
+}
+
+// acmeHarness returns the harness of a client that differs from the sound one as
+// said.
+func acmeHarness(differ func(a *acme, conn Conn)) Harness {
+	s := &shop{key: "0f1e2d3c4b5a6978", token: "Zm9v/c2Vj+cmV0LXRva2Vu=="}
+	key, token := s.key, s.token
+	return Harness{
+		CRM: s,
+		Show: func(n int) crm.Listing {
+			s.rows = nil
+			listing := crm.Listing{
+				Source: "acme", Account: []string{"acme-1"}, Exists: []string{""},
+				Scopes: []crm.Scope{{Name: "Stages", Announced: n}},
+			}
+			for i := range n {
+				row := stage{ID: strconv.Itoa(100 + i), Title: fmt.Sprintf(" Stage %d", i), Sort: 10 * i, Group: "g"}
+				s.rows = append(s.rows, row)
+				listing.Statuses = append(listing.Statuses, crm.Status{
+					Ref: crm.Ref{Source: "acme", ID: row.ID}, Name: strings.TrimSpace(row.Title), Order: row.Sort,
+					Raw: map[string]string{"group": "g"},
+				})
+			}
+			return listing
+		},
+		Client: func(conn Conn) (crm.Client, error) {
+			if strings.HasPrefix(conn.BaseURL, "http:") && !strings.HasPrefix(conn.BaseURL, "http://127.0.0.1") {
+				return nil, errors.New("acme: the address has to be https")
+			}
+			a := newAcme(conn, key, token)
+			differ(a, conn)
+			return a, nil
+		},
+		Secrets:      []string{key, token},
+		Revoke:       func() { s.token = "another" },
+		Page:         func(size int) { s.size = size },
+		Duplicate:    func() { s.rows = append(s.rows, s.rows[0]) },
+		ErrorInside:  `{"error":{"text":"no"},"total":0,"rows":[]}`,
+		WrongAnswers: []string{`{"rows":[]}`, `{"total":0}`, `{"total":0,"rows":{}}`, `{"total":3,"rows":[]}`},
+	}
+}
+
+func sound(*acme, Conn) {}

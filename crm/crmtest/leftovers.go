@@ -1,0 +1,77 @@
+package crmtest
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"runtime/pprof"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing/synctest"
+	"time"
+
+	"github.com/statuslink/statuslink/crm/crmfault"
+)
+
+var leftoverChecks = []check{
+	{name: "LeavesNothingBehind", run: leavesNothingBehind},
+}
+
+// leavesNothingBehind: when a call has ended, however it did, no goroutine of it
+// runs on, and the body of each answer is closed, which gives the connection
+// free.
+func leavesNothingBehind(t *test) {
+	client := t.client(Conn{Timeout: 5 * time.Second})
+	t.show(3)
+	for _, call := range []struct {
+		name string
+		set  func()
+	}{
+		{"went well", func() {}},
+		{"was refused", func() { t.suffers(crmfault.Answer(http.StatusForbidden, "no")) }},
+		{"failed again and again", func() { t.suffers(crmfault.Answer(http.StatusServiceUnavailable, "later")) }},
+		{"could not be understood", func() { t.suffers(crmfault.HTML()) }},
+		{"met a redirect", func() { t.suffers(crmfault.Redirect(http.StatusFound, "https://other.example/")) }},
+		{"was cut", func() { t.suffers(crmfault.CutConnection()) }},
+		{"got no answer in time", func() { t.front.Hold() }},
+		{"got no whole answer in time", func() { t.wire.play(stuck) }},
+	} {
+		for end, after := range map[string]time.Duration{"": time.Hour, " until it was cancelled": time.Second} {
+			t.calm()
+			call.set()
+			t.gone("a call that "+call.name+end, after, func(ctx context.Context) { t.call(ctx, client) })
+		}
+	}
+}
+
+// goneID numbers the runs of gone.
+var goneID atomic.Int64
+
+// gone checks that nothing is left of what do began. ctx is cancelled after the
+// time.
+func (t *test) gone(what string, after time.Duration, do func(ctx context.Context)) {
+	t.Helper()
+	const label = "crmtest-call"
+	id := strconv.FormatInt(goneID.Add(1), 10)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	timer := time.AfterFunc(after, cancel)
+	defer timer.Stop()
+	// Goroutines inherit the labels of the one that starts them.
+	pprof.Do(ctx, pprof.Labels(label, id), do)
+	synctest.Wait()
+	var profile bytes.Buffer
+	if err := pprof.Lookup("goroutine").WriteTo(&profile, 1); err != nil {
+		t.Fatalf("the goroutines cannot be listed: %v", err)
+	}
+	for _, stack := range strings.Split(profile.String(), "\n\n") {
+		if strings.Contains(stack, strconv.Quote(label)+":"+strconv.Quote(id)) {
+			t.Errorf("%s left a goroutine that runs on:\n%s", what, stack)
+		}
+	}
+	if open := t.wire.unclosed(); open > 0 {
+		t.Errorf("%s did not close the body of its answer", what)
+		t.wire.forgetBodies()
+	}
+}
