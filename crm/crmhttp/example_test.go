@@ -42,6 +42,9 @@ func (a *acme) ListStatuses(ctx context.Context) (crm.Listing, error) {
 	if err := a.http.GetJSON(ctx, "list statuses", "/v1/stages", nil, &answer); err != nil {
 		return crm.Listing{}, err
 	}
+	if answer.Rows == nil { // some other object, which is not an empty list
+		return crm.Listing{}, a.http.Error("list statuses", &crm.Error{Kind: crm.ErrBadResponse, Message: "no rows"})
+	}
 	listing := crm.Listing{Source: a.Source(), Scopes: []crm.Scope{{Name: "Stages", Announced: answer.Total}}}
 	for _, row := range answer.Rows {
 		listing.Statuses = append(listing.Statuses, crm.Status{
@@ -50,7 +53,10 @@ func (a *acme) ListStatuses(ctx context.Context) (crm.Listing, error) {
 			Order: row.Sort.Value,
 		})
 	}
-	return listing, listing.Validate()
+	if err := listing.Validate(); err != nil {
+		return crm.Listing{}, err
+	}
+	return listing, nil
 }
 
 // classifyAcme knows how this CRM words its errors.

@@ -6,21 +6,6 @@ import (
 	"iter"
 )
 
-// JSON returns a cursor on the answer's body if that is exactly one JSON value,
-// not null. A large answer is read with it in half the time that [Client.Decode]
-// takes. The errors are those of Decode.
-func (c *Client) JSON(op string, response Response) (*Cursor, error) {
-	body, err := c.body(op, response)
-	if err != nil {
-		return nil, err
-	}
-	if !json.Valid(body) {
-		var into any
-		return nil, c.broken(op, response, json.Unmarshal(body, &into), len(body))
-	}
-	return NewCursor(body), nil
-}
-
 // Cursor goes through JSON once, from the beginning to the end, and copies
 // nothing:
 //
