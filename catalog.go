@@ -55,7 +55,8 @@ func (c *Catalog) Load(ctx context.Context) (*Snapshot, error) {
 
 // Snapshot returns the state of the store, at most MaxAge old; where the store
 // is a [Watcher], as it is now. Use it for lookups: it mostly costs neither a
-// read of the store nor an allocation.
+// read of the store nor an allocation. What this Catalog, or a [Syncer] over it,
+// has written is seen at once.
 func (c *Catalog) Snapshot(ctx context.Context) (*Snapshot, error) {
 	cached := c.cached.Load()
 	if cached == nil {

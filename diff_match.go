@@ -71,7 +71,7 @@ func (m *merger) match(src *source, scopes []*scope) {
 				f.Candidates, f.More = m.candidates(statuses.first(name, row.Outcome, maxCandidates), found)
 				f.Message = fmt.Sprintf("several statuses could be %q; link it by hand", row.Name)
 				if found == 1 {
-					f.Message = fmt.Sprintf("%q and others in the CRM could be %q; link one by hand", row.Name, f.Candidates[0].Name)
+					f.Message = fmt.Sprintf("%q and others in the CRM could be %q; link one by hand, and ignore those that are to stay out", row.Name, f.Candidates[0].Name)
 				}
 				sc.find(f)
 			case m.policy.LinkOnly:
@@ -186,13 +186,17 @@ func (m *merger) create(src *source, sc *scope, r int) {
 			Base: Base{Name: name, Color: row.Color, Outcome: row.Outcome, Order: row.Order, Ordered: true},
 		}},
 	}
+	reason, folded := "no status has this name", m.fold(name)
+	if len(m.snapshot.nameIndex().find[folded])+len(m.extra[folded]) > 0 {
+		reason = "no status of this name is free for it"
+	}
 	i := m.snapshot.Len() + len(m.created)
 	m.created = append(m.created, s)
 	m.from = append(m.from, row.Ref)
-	m.goesBy(i, m.fold(name))
+	m.goesBy(i, folded)
 	src.at[r] = place{linkAt{i, 0}, true}
 	sc.births++
-	op := Operation{Kind: OpCreate, Ref: row.Ref, Status: m.ref(i), Reason: "no status has this name"}
+	op := Operation{Kind: OpCreate, Ref: row.Ref, Status: m.ref(i), Reason: reason}
 	for _, change := range []Change{
 		{FieldName, "", s.Name},
 		{FieldColor, "", s.Color},

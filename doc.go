@@ -57,8 +57,8 @@
 //     then it is reported. A sequence arranged by hand changes only when the CRM
 //     moved something in that scope. A decision made by hand is never undone:
 //     what a person unlinked, removed or ignored stays so.
-//   - Planning again right after applying, on the same lists, gives an empty
-//     plan; and what one run refused to do, the next does not do either.
+//   - Planning again on the same lists, right after applying, gives an empty
+//     plan: what one run refused to do, the next does not do either.
 //   - Connecting two CRMs together gives the same as one after the other.
 //
 // # Concurrency, time and identity

@@ -20,7 +20,10 @@ type Definition struct {
 	// Aliases are further names by which a CRM's status may be found at the
 	// first synchronisation.
 	Aliases []string
-	// Outcome says whether a lead in it is finished; it may be left out.
+	// Outcome says whether a lead in it is finished; it may be left out. A first
+	// link does not fill it from the CRM, as it fills an empty colour, because
+	// it decides which of several statuses of one name may be linked; see
+	// [Catalog.Follow] for taking it over by hand.
 	Outcome crm.Outcome
 }
 

@@ -12,7 +12,9 @@ import (
 // may be of a scope in which the status has links already: all of them are then
 // recognised, and the first stays the target. If ref is ignored, that ends.
 // [ErrDuplicate] if another status has the Ref; linking what is linked already
-// changes nothing. The next plan compares the values of both sides.
+// changes nothing. The next plan compares the values of both sides. Where
+// several of a CRM's statuses claimed this one, the next plan creates statuses
+// from the others, unless they are ignored, see [Catalog.Ignore].
 func (c *Catalog) Link(ctx context.Context, keyOrID string, ref crm.Ref) (Status, error) {
 	return c.update(ctx, "link", keyOrID, func(s *Snapshot, status *Status, changes *Changes) error {
 		if status.Linked(ref) {

@@ -69,9 +69,11 @@ const (
 // StatusRef names a status of the bot in a plan: by ID or, if the plan creates
 // it, by the Ref that it is created from.
 type StatusRef struct {
-	ID   string  `json:"id,omitempty"`
-	New  crm.Ref `json:"new,omitzero"`
-	Name string  `json:"name"`
+	ID  string  `json:"id,omitempty"`
+	New crm.Ref `json:"new,omitzero"`
+	// Name is the name that the status has once the plan is applied; what it
+	// was before stands in the operation's Changes.
+	Name string `json:"name"`
 }
 
 // Change is one value before and after.

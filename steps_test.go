@@ -329,3 +329,31 @@ func TestOrderOfRowsDoesNotMatter(t *testing.T) {
 	_, err := r.syncer.Apply(t.Context(), one)
 	r.must(err)
 }
+
+// A second status of one name in a list is created, and the plan says why.
+func TestCreatedBesideOneOfItsName(t *testing.T) {
+	t.Parallel()
+	fake := crmfake.New("acme", crmfake.Listing("acme", crm.Scope{}, crmfake.Status("1", "В работе"), crmfake.Status("2", "в работе")))
+	catalog, err := statuslink.NewCatalog(new(memstore.Store), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	syncer, err := statuslink.NewSyncer(catalog, nil, fake)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := syncer.Plan(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	reasons := map[string]string{}
+	for _, op := range plan.Operations() {
+		if op.Kind == statuslink.OpCreate {
+			reasons[op.Ref.ID] = op.Reason
+		}
+	}
+	want := map[string]string{"1": "no status has this name", "2": "no status of this name is free for it"}
+	if diff := cmp.Diff(want, reasons); diff != "" {
+		t.Errorf("reasons (-want +got):\n%s", diff)
+	}
+}

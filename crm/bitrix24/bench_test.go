@@ -120,7 +120,7 @@ func TestOneRequestHoweverManyPipelines(t *testing.T) {
 	for _, n := range []int{1, 10, 100} {
 		portal := withPipelines(t, n)
 		client, err := bitrix24.New(portal.Webhook(), &bitrix24.Options{
-			HTTPClient: &http.Client{Transport: portal.Transport()}, Scopes: []string{bitrix24.Leads, bitrix24.Deals},
+			HTTPClient: portal.HTTPClient(), Scopes: []string{bitrix24.Leads, bitrix24.Deals},
 		})
 		if err != nil {
 			t.Fatal(err)

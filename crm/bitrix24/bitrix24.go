@@ -6,8 +6,13 @@
 // Each list, which Bitrix24 calls a directory, is a scope: "STATUS" has the
 // statuses of leads, "DEAL_STAGE" the stages of the main pipeline of deals,
 // "DEAL_STAGE_5" those of another. [Options.Scopes] chooses among them; without
-// it the client reads the leads' statuses. However many there are, one HTTP
-// request reads them all: a batch
+// it the client reads the leads' statuses alone:
+//
+//	client, err := bitrix24.New(webhook, &bitrix24.Options{
+//		Scopes: []string{bitrix24.Leads, bitrix24.Deals},
+//	})
+//
+// However many lists there are, one HTTP request reads them all: a batch
 // (https://apidocs.bitrix24.com/settings/how-to-call-rest-api/batch.html).
 //
 // The same ID stands in several directories, "NEW" in most, so only the pair of

@@ -66,9 +66,15 @@ func (h *Handler) spoil(w http.ResponseWriter, r *http.Request, fault Fault) {
 	_, _ = w.Write(fault.rewrite(body))
 }
 
+// HTTPClient returns a new HTTP client that reaches the fake through
+// [Handler.Transport], to be given to the client under test: nothing listens on
+// a port, and nothing has to be closed.
+func (h *Handler) HTTPClient() *http.Client { return &http.Client{Transport: h.Transport()} }
+
 // Transport returns a transport that plays the fake, with its faults, without a
-// network, for an [http.Client] in a test with a fake clock (testing/synctest).
-// Any host answers. A connection that breaks is [io.ErrUnexpectedEOF].
+// network, for any test, and for those with a fake clock (testing/synctest) in
+// particular. Any host answers. A connection that breaks is
+// [io.ErrUnexpectedEOF].
 func (h *Handler) Transport() http.RoundTripper { return transport{h} }
 
 type transport struct{ handler http.Handler }

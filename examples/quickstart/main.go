@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"net/http"
 	"os"
 
 	"github.com/statuslink/statuslink"
@@ -38,11 +37,11 @@ func run(ctx context.Context, out io.Writer) error {
 		umnicotest.Status{ID: paid, Order: 4, Name: "Оплачено ✅", Color: "#27AE60"},
 		umnicotest.Status{ID: spam, Order: 5, Name: "Спам", Color: "#4F4F4F"},
 	)
-	first, err := umnico.New(account.Token(), &umnico.Options{HTTPClient: &http.Client{Transport: account.Transport()}})
+	first, err := umnico.New(account.Token(), &umnico.Options{HTTPClient: account.HTTPClient()})
 	if err != nil {
 		return err
 	}
-	second, err := bitrix24.New(portal.Webhook(), &bitrix24.Options{HTTPClient: &http.Client{Transport: portal.Transport()}})
+	second, err := bitrix24.New(portal.Webhook(), &bitrix24.Options{HTTPClient: portal.HTTPClient()})
 	if err != nil {
 		return err
 	}

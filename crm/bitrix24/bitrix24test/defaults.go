@@ -5,7 +5,25 @@ package bitrix24test
 // languages, the code "NEW" in several directories, codes that look like
 // numbers, a color in small letters, further failure stages, and stages added by
 // people, which carry the Semantics "P" and in the leads' directory the Category
-// "0".
+// "0". The leads' statuses ("STATUS") are
+//
+//	NEW         Новый
+//	IN_PROCESS  В работе
+//	PROCESSED   Обработан
+//	UC_7TQ2KD   Диалог с оператором & бот на паузе
+//	1           Повторный контакт
+//	CONVERTED   Качественный лид    won
+//	JUNK        Некачественный лид  lost
+//	UC_R0B0T5   Спам                lost
+//
+// and the stages of pipeline 5 ("DEAL_STAGE_5")
+//
+//	C5:NEW          First contact
+//	C5:PREPARATION  Qualification
+//	C5:UC_K3M9XZ    Demo booked
+//	C5:WON          Subscription paid  won
+//	C5:LOSE         Refused            lost
+//	C5:UC_9PLQ0A    Duplicate          lost
 func DefaultStatuses() []Status {
 	return []Status{
 		{1, "STATUS", "NEW", "Новый", "Новый", 10, true, "", "#39A8EF", ""},

@@ -18,8 +18,10 @@ type Status struct {
 
 // DefaultStatuses returns the list of a new account: eleven statuses, with
 // names in two languages, signs and pictures, and two that differ only in the
-// case of a letter. They are not sorted by Order, as an answer need not be; the
-// first by Order is "Первичное касание".
+// case of a letter: "В работе" (710205) and "в работе" (710245) are one name to a
+// synchronisation, which therefore asks a person which of them a status of that
+// name is. They are not sorted by Order, as an answer need not be; the first by
+// Order is "Первичное касание" (710201).
 func DefaultStatuses() []Status {
 	return []Status{
 		{710205, "example_in_work", "В работе", 2, "#2F80ED"},
