@@ -9,6 +9,8 @@ import (
 
 	"github.com/statuslink/statuslink"
 	"github.com/statuslink/statuslink/crm"
+	"github.com/statuslink/statuslink/crm/crmfake"
+	"github.com/statuslink/statuslink/memstore"
 )
 
 func TestGuardTable(t *testing.T) {
