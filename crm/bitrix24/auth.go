@@ -40,7 +40,7 @@ func parseWebhook(pasted string) (webhook, error) {
 	case parts[0] == "api":
 		// https://apidocs.bitrix24.com/api-reference/rest-v3/index.html
 		return fail(`the webhook's address is of REST 3.0, which has no calls for statuses; take "/api" out`)
-	case len(parts) > 3 || strings.Trim(parts[0], "0123456789") != "" || strings.ContainsFunc(parts[1], notInSecret):
+	case parts[0] == "" || parts[1] == "" || len(parts) > 3 || strings.Trim(parts[0], "0123456789") != "" || strings.ContainsFunc(parts[1], notInSecret):
 		return fail("the webhook's address has another form")
 	}
 	// A third part is the name of a method, from the example beside the address.

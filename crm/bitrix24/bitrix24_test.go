@@ -175,6 +175,7 @@ func TestWebhookThatCannotBeOne(t *testing.T) {
 		"host only":     "https://b24.example.com/",
 		"no secret":     "https://b24.example.com/rest/17/",
 		"no user":       "https://b24.example.com/rest/hunter2/",
+		"empty secret":  "https://b24.example.com/rest/17//hunter2/",
 		"user is none":  "https://b24.example.com/rest/bot/hunter2/",
 		"query":         "https://b24.example.com/rest/17/hunter2/?auth=hunter2",
 		"fragment":      "https://b24.example.com/rest/17/hunter2/#x",

@@ -104,7 +104,7 @@ func FuzzErrors(f *testing.F) {
 
 func FuzzWebhook(f *testing.F) {
 	for _, seed := range []string{
-		"https://b24.example.com/rest/17/hunter2/", "http://[::1]:80/rest/1/a/profile.json", "https://a/b/rest/1/c", "https://a/rest/api/1/c", "https://a/rest/1/%2e%2e/",
+		"https://b24.example.com/rest/17/hunter2/", "http://[::1]:80/rest/1/a/profile.json", "https://a/b/rest/1/c", "https://a/rest/api/1/c", "https://a/rest/1/%2e%2e/", "//a/rest/1/b", "https://a/rest/1//b",
 	} {
 		f.Add(seed)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"iter"
+	"unicode/utf8"
 )
 
 // Cursor goes through JSON once, from the beginning to the end, and copies
@@ -186,7 +187,7 @@ func (c *Cursor) plain() {
 
 // nameOf decodes a name; mostly there is nothing to decode.
 func nameOf(quoted []byte) ([]byte, error) {
-	if len(quoted) >= 2 && bytes.IndexByte(quoted, '\\') < 0 {
+	if len(quoted) >= 2 && bytes.IndexByte(quoted, '\\') < 0 && utf8.Valid(quoted) {
 		return quoted[1 : len(quoted)-1], nil
 	}
 	var name string

@@ -51,6 +51,7 @@ func TestMembers(t *testing.T) {
 		{`{"z":null,"a":{"b":[1,{"c":"}"}]},"l":[]}`, []member{{"z", "null"}, {"a", `{"b":[1,{"c":"}"}]}`}, {"l", "[]"}}},
 		{`{"a":"x\"y","b\"c":"\\","\u0416":"\\\""}`, []member{{"a", `"x\"y"`}, {`b"c`, `"\\"`}, {"Ж", `"\\\""`}}},
 		{`{"a":1,"a":2}`, []member{{"a", "1"}, {"a", "2"}}},
+		{"{\"\xd9\":1}", []member{{"\uFFFD", "1"}}},
 		{`{"":-1.5e3}`, []member{{"", "-1.5e3"}}},
 	}
 	for _, test := range tests {
@@ -142,7 +143,7 @@ func TestCursorLeavesOutWhatIsNotRead(t *testing.T) {
 // valid, where they may say anything but have to end.
 func FuzzCursor(f *testing.F) {
 	for _, seed := range []string{
-		`{"a":{"b":[1,"\\"]},"c":"\""}`, `[1,[2,{"x":"]"}],"é\u0000"]`, ` { } `, `{"a" : 1 , "b":2}`, `"x"`, `{"a"`, `[1,`, `{"a":"\`, `{1:2}`, `[[[`, `]`,
+		`{"a":{"b":[1,"\\"]},"c":"\""}`, `[1,[2,{"x":"]"}],"é\u0000"]`, ` { } `, `{"a" : 1 , "b":2}`, `"x"`, `{"a"`, `[1,`, `{"a":"\`, `{1:2}`, `[[[`, `]`, "{\"\xd9\":\"\"}",
 	} {
 		f.Add([]byte(seed))
 	}
