@@ -9,7 +9,9 @@
 // [BulkMover], [LeadLister], [EventSource], [StatusWriter]. New abilities come
 // as new interfaces; no method is ever added to an existing one.
 //
-// Every error that a client returns is, or wraps, an [*Error].
+// Every error that a method of a client returns is, or wraps, an [*Error]. What
+// makes the client may fail with plain errors: they are the developer's mistakes,
+// and no call of the CRM.
 package crm
 
 import (
@@ -44,13 +46,15 @@ type Status struct {
 	// CRM gave none.
 	Name string
 	// Order is the CRM's sort key; a smaller one comes first and equal ones are
-	// sorted by Ref.ID. A client of a CRM without sort keys numbers the rows.
+	// sorted by Ref.ID. A client of a CRM without sort keys numbers the rows; a
+	// single row without one stands where the client chooses, and says so.
 	Order int
 	// Color is "#RRGGBB" in capitals, or empty if the CRM gave none. A colour
 	// in any other form goes to Raw.
 	Color string
 	// Outcome says whether a lead in this status is finished. A client sets it
-	// only where the CRM itself says so, never from a name.
+	// only where the CRM itself says so, never from a name; a field for it that
+	// is there and empty says that it is not finished.
 	Outcome Outcome
 	// System reports that the CRM will not let the status be deleted.
 	System bool
@@ -66,7 +70,10 @@ type Scope struct {
 	// Name is what people call it ("Subscriptions"); may be empty.
 	Name string
 	// Announced is how many statuses the CRM itself said that the scope holds,
-	// or 0 if it did not say. [Listing.Validate] compares it with the rows.
+	// or 0 if it did not say. [Listing.Validate] compares it with the rows. A
+	// client whose CRM announces 0 and shows rows has to notice that itself, and
+	// one whose CRM announces a number on each page compares them: if they
+	// differ, the list changed while it was read, and is [ErrIncomplete].
 	Announced int
 }
 
@@ -75,7 +82,8 @@ type Listing struct {
 	// Source is the client's Source.
 	Source string
 	// Account is the set of the CRM's own names for the account: an account
-	// number, a portal's host and its member ID. It is empty if unknown. Two
+	// number, a portal's host and its member ID. It is empty if unknown; a host
+	// that many accounts share is no name of one. Two
 	// listings are of different accounts if both know names and share none.
 	Account []string
 	// Scopes are the lists that were asked for and exist, each read to its end,

@@ -8,7 +8,8 @@ import (
 )
 
 // Validate reports the first thing for which the listing must not be believed,
-// or nil. The error is of kind [ErrIncomplete] if rows are fewer than the CRM
+// or nil. The error is an [*Error] that names Source and operation, ready to be
+// returned by a client. It is of kind [ErrIncomplete] if rows are fewer than the CRM
 // announced and [ErrBadResponse] otherwise:
 //
 //   - an empty Source, or a name in Account that is empty or stands there twice;

@@ -24,7 +24,8 @@ import (
 //	3xx, others      crm.ErrBadResponse
 //
 // A CRM's own rule mostly begins with it, and then reads Code and Message out
-// of the body; a rule may also find a failure in a 2xx. Source, Op, Status,
+// of the body; a rule may also find a failure in a 2xx, and sets the Kind then,
+// which is [crm.ErrBadResponse] otherwise. Source, Op, Status,
 // and RetryAfter need not be set by a rule, and it may put raw text into
 // Message: secrets are taken out afterwards, and it is cleaned and cut. The
 // body need not be JSON, whatever the CRM's documentation says.

@@ -12,10 +12,13 @@
 //   - Calls that are safe to repeat are repeated a few times, within a few
 //     seconds, the way the CRM asks for.
 //
-// A client for another CRM keeps a [*Client], made by [New], and calls
-// [Client.GetJSON] or [Client.DoJSON]; [ID], [Text] and [Int] decode fields
-// that vendors write now as a number, now as a text, and a [Cursor] reads a large
-// answer in half the time. The example of this package is such a client.
+// A client for another CRM keeps a [*Client], made by [New] with the credentials
+// in [Options] and a rule for errors in Options.Classify. It calls
+// [Client.GetJSON] or [Client.DoJSON], decodes fields that vendors write now as a
+// number, now as a text, with [ID], [Text] and [Int], says what only it can judge
+// with [Client.Error], and returns what passes [crm.Listing.Validate]. The
+// directory examples/customcrm of this module has a whole one, with its fake and
+// its tests. A [Cursor] is for answers so large that their decoding counts.
 package crmhttp
 
 import (
@@ -59,7 +62,8 @@ const shortestSecretPath = 16
 // The address has to be https; plain http is taken for a loopback host, and
 // elsewhere only with [Options.AllowHTTP]. It must name a host and must not
 // hold a user, a password, a query or a fragment. Its path may be a credential
-// (name it in [Options.Secrets] then). No error of New shows the address.
+// (name it in [Options.Secrets] then). The errors of New are plain ones, of no
+// kind of package crm, and none shows the address.
 func New(source, baseURL string, opts *Options) (*Client, error) {
 	if strings.TrimSpace(source) == "" {
 		return nil, fmt.Errorf("crmhttp: the source is empty; give the account a name such as %q", "umnico")
@@ -124,8 +128,9 @@ func (c *Client) DoJSON(ctx context.Context, request Request, into any) error {
 	return c.Decode(request.Op, response, into)
 }
 
-// Error returns e as an error of this client, for what only the caller of
-// [Client.Do] can judge; e must not be nil. It returns a copy that names the source and the
+// Error returns e as an error of this client, for what only the client can judge:
+// a list that lacks its rows, a page that is not the one asked for. e must not be
+// nil. It returns a copy that names the source and the
 // operation, without any secret and with the message cleaned and cut to a few
 // hundred bytes. The cause e.Err is replaced by its text; what [errors.Is] still
 // finds in it is told at [Client.Do].

@@ -36,6 +36,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Authorization is sent as the header of this name with every request, if
 	// it is not empty. It, and what follows the first blank in it, is a secret.
+	// Whether a key is missing is for the client to see, before it puts a word
+	// in front of it.
 	Authorization Secret
 	// Secrets are the texts that must not be seen: tokens, and secret parts of
 	// addresses. They are recognised in their escaped and encoded forms too; of

@@ -51,7 +51,8 @@ func (id *ID) UnmarshalJSON(data []byte) error {
 
 // Text is a text that a CRM may also write as a number or a truth value, which
 // it then decodes as it is written. null gives "". Anything else gives "" as
-// well and no error: one odd field does not spoil a whole list.
+// well and no error: one odd field does not spoil a whole list. Where an empty
+// text has a meaning of its own, use something stricter.
 type Text string
 
 // UnmarshalJSON decodes a text, a number or a truth value.
