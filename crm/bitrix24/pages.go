@@ -33,7 +33,9 @@ func (c *Client) listQuery(start int) url.Values {
 
 // allRows returns each row once, the first page's included. Whether the list has
 // pages at all is not sure, see the package comment; if the first answer has no
-// next, this sends nothing.
+// next, this sends nothing. One thing cannot be seen: a row that goes and another
+// that comes between two pages, with the total as it was. The row that was missed
+// is marked missing then, not removed, and revived by the next read.
 func (c *Client) allRows(ctx context.Context, first page) ([]wireStatus, error) {
 	if !first.total.Known {
 		return nil, c.fail(crm.ErrIncomplete, "the portal did not say how many statuses there are")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -27,6 +26,10 @@ type acme struct {
 	attempts int
 	budget   time.Duration
 	maxBody  int64
+	closed   <-chan struct{} // when the test ends
+	open     bool            // plain http is good enough
+	telling  bool            // the error of a refused address shows it
+	wrapped  crm.Client      // stands in for the client
 
 	source   func() string
 	request  func(r *http.Request)
@@ -184,6 +187,15 @@ func (a *acme) ask(ctx context.Context, page, attempt int) (*stages, *crm.Error)
 	return &answer, nil
 }
 
+// tokenInBody makes of the request one that carries the token in its body.
+func (a *acme) tokenInBody(r *http.Request) {
+	_, token := a.account()
+	r.Header.Del("Authorization")
+	r.Method = http.MethodPost
+	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("token=" + token)), nil }
+	r.Body, _ = r.GetBody()
+}
+
 // decode accepts the answer that the CRM means for a list, and no other.
 func decode(body []byte, into *stages) error {
 	if err := json.Unmarshal(body, into); err != nil {
@@ -221,81 +233,11 @@ func cause(ctx context.Context, err error) error {
 		return ctx.Err()
 	}
 	var timeout net.Error
-	return noAnswer{errors.As(err, &timeout) && timeout.Timeout()}
+	return noAnswerError{errors.As(err, &timeout) && timeout.Timeout()}
 }
 
-type noAnswer struct{ timeout bool }
+type noAnswerError struct{ timeout bool }
 
-func (e noAnswer) Error() string   { return "no answer" }
-func (e noAnswer) Timeout() bool   { return e.timeout }
-func (e noAnswer) Temporary() bool { return e.timeout }
-
-// shop is the fake of the invented CRM.
-type shop struct {
-	key, token string
-	rows       []stage
-	size       int
-}
-
-func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	switch {
-	case r.URL.Path != "/k-"+s.key+"/stages":
-		http.NotFound(w, r)
-		return
-	case r.Header.Get("Authorization") != "Bearer "+s.token:
-		http.Error(w, "no", http.StatusUnauthorized)
-		return
-	}
-	total, pages, rows := len(s.rows), 1, s.rows
-	if s.size > 0 {
-		page, _ := strconv.Atoi(r.URL.Query().Get("page"))
-		pages = max(1, (total+s.size-1)/s.size)
-		rows = rows[min(total, (page-1)*s.size):min(total, page*s.size)]
-	}
-	if rows == nil {
-		rows = []stage{}
-	}
-	_ = json.NewEncoder(w).Encode(stages{Total: &total, Pages: pages, Rows: &rows})
-}
-
-// acmeHarness returns the harness of a client that differs from the sound one as
-// said.
-func acmeHarness(differ func(a *acme, conn Conn)) Harness {
-	s := &shop{key: "0f1e2d3c4b5a6978", token: "Zm9v/c2Vj+cmV0LXRva2Vu=="}
-	key, token := s.key, s.token
-	return Harness{
-		CRM: s,
-		Show: func(n int) crm.Listing {
-			s.rows = nil
-			listing := crm.Listing{
-				Source: "acme", Account: []string{"acme-1"}, Exists: []string{""},
-				Scopes: []crm.Scope{{Name: "Stages", Announced: n}},
-			}
-			for i := range n {
-				row := stage{ID: strconv.Itoa(100 + i), Title: fmt.Sprintf(" Stage %d", i), Sort: 10 * i, Group: "g"}
-				s.rows = append(s.rows, row)
-				listing.Statuses = append(listing.Statuses, crm.Status{
-					Ref: crm.Ref{Source: "acme", ID: row.ID}, Name: strings.TrimSpace(row.Title), Order: row.Sort,
-					Raw: map[string]string{"group": "g"},
-				})
-			}
-			return listing
-		},
-		Client: func(conn Conn) (crm.Client, error) {
-			if strings.HasPrefix(conn.BaseURL, "http:") && !strings.HasPrefix(conn.BaseURL, "http://127.0.0.1") {
-				return nil, errors.New("acme: the address has to be https")
-			}
-			a := newAcme(conn, key, token)
-			differ(a, conn)
-			return a, nil
-		},
-		Secrets:      []string{key, token},
-		Revoke:       func() { s.token = "another" },
-		Page:         func(size int) { s.size = size },
-		Duplicate:    func() { s.rows = append(s.rows, s.rows[0]) },
-		ErrorInside:  `{"error":{"text":"no"},"total":0,"rows":[]}`,
-		WrongAnswers: []string{`{"rows":[]}`, `{"total":0}`, `{"total":0,"rows":{}}`, `{"total":3,"rows":[]}`},
-	}
-}
-
-func sound(*acme, Conn) {}
+func (e noAnswerError) Error() string   { return "no answer" }
+func (e noAnswerError) Timeout() bool   { return e.timeout }
+func (e noAnswerError) Temporary() bool { return e.timeout }

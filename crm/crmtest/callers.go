@@ -2,8 +2,10 @@ package crmtest
 
 import (
 	"sync"
+	"time"
 
 	"github.com/statuslink/statuslink/crm"
+	"github.com/statuslink/statuslink/crm/crmfault"
 )
 
 var callerChecks = []check{
@@ -55,6 +57,7 @@ func servesManyCallers(t *test) {
 	const callers, rounds = 8, 5
 	client := t.client(Conn{})
 	want := t.show(20)
+	t.front.Fail(-1, crmfault.Delay(time.Second)) // so that calls overlap
 	var wg sync.WaitGroup
 	for range callers {
 		wg.Go(func() {

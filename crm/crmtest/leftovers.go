@@ -25,39 +25,45 @@ func leavesNothingBehind(t *test) {
 	client := t.client(Conn{Timeout: 5 * time.Second})
 	t.show(3)
 	for _, call := range []struct {
-		name string
-		set  func()
+		name   string
+		set    func()
+		cancel time.Duration // when the call is cancelled; 0 for never
 	}{
-		{"went well", func() {}},
-		{"was refused", func() { t.suffers(crmfault.Answer(http.StatusForbidden, "no")) }},
-		{"failed again and again", func() { t.suffers(crmfault.Answer(http.StatusServiceUnavailable, "later")) }},
-		{"could not be understood", func() { t.suffers(crmfault.HTML()) }},
-		{"met a redirect", func() { t.suffers(crmfault.Redirect(http.StatusFound, "https://other.example/")) }},
-		{"was cut", func() { t.suffers(crmfault.CutConnection()) }},
-		{"got no answer in time", func() { t.front.Hold() }},
-		{"got no whole answer in time", func() { t.wire.play(stuck) }},
+		{"went well", func() {}, 0},
+		{"was refused", func() { t.suffers(crmfault.Answer(http.StatusForbidden, "no")) }, 0},
+		{"failed again and again", func() { t.suffers(crmfault.Answer(http.StatusServiceUnavailable, "later")) }, 0},
+		{"could not be understood", func() { t.suffers(crmfault.HTML()) }, 0},
+		{"met a redirect", func() { t.suffers(crmfault.Redirect(http.StatusFound, "https://other.example/")) }, 0},
+		{"was cut", func() { t.suffers(crmfault.CutConnection()) }, 0},
+		{"got no answer in time", func() { t.front.Hold() }, 0},
+		{"got no whole answer in time", func() { t.wire.play(stuck) }, 0},
+		{"was cancelled", func() { t.front.Hold() }, time.Second},
+		{"was cancelled in the midst of an answer", func() { t.wire.play(stuck) }, time.Second},
+		{"was cancelled before it asked again", func() {
+			t.suffers(crmfault.RetryAfter(http.StatusServiceUnavailable, 3*time.Second))
+		}, time.Second},
 	} {
-		for end, after := range map[string]time.Duration{"": time.Hour, " until it was cancelled": time.Second} {
-			t.calm()
-			call.set()
-			t.gone("a call that "+call.name+end, after, func(ctx context.Context) { t.call(ctx, client) })
-		}
+		t.calm()
+		call.set()
+		t.gone("a call that "+call.name, call.cancel, func(ctx context.Context) { t.call(ctx, client) })
 	}
 }
 
 // goneID numbers the runs of gone.
 var goneID atomic.Int64
 
-// gone checks that nothing is left of what do began. ctx is cancelled after the
-// time.
+// gone checks that nothing is left of what do began. Its context is cancelled
+// after the time, if that is not 0.
 func (t *test) gone(what string, after time.Duration, do func(ctx context.Context)) {
 	t.Helper()
 	const label = "crmtest-call"
 	id := strconv.FormatInt(goneID.Add(1), 10)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	timer := time.AfterFunc(after, cancel)
-	defer timer.Stop()
+	if after > 0 {
+		timer := time.AfterFunc(after, cancel)
+		defer timer.Stop()
+	}
 	// Goroutines inherit the labels of the one that starts them.
 	pprof.Do(ctx, pprof.Labels(label, id), do)
 	synctest.Wait()

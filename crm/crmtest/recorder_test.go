@@ -75,7 +75,7 @@ func catches(t *testing.T, mutants []mutant) {
 	for _, m := range mutants {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
-			got := recorded(t, m.check, func(*testing.T) Harness { return acmeHarness(m.differ) }).failures
+			got := recorded(t, m.check, func(t *testing.T) Harness { return acmeHarness(t, m.differ) }).failures
 			if len(got) == 0 {
 				t.Fatalf("%s does not see a client that %s", m.check, m.name)
 			}

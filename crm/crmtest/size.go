@@ -22,7 +22,9 @@ func refusesALargeAnswer(t *test) {
 }
 
 // muchTooLong is where an endless answer ends after all.
-const muchTooLong = 64 << 20
+const muchTooLong = 32 << 20
+
+var blanks = strings.Repeat(" ", 64<<10)
 
 // endless is a text and then blanks; read counts what was taken of it.
 type endless struct {
@@ -36,10 +38,7 @@ func (e endless) Read(p []byte) (int, error) {
 	}
 	n, _ := e.text.Read(p)
 	if n == 0 {
-		for n = range p {
-			p[n] = ' '
-		}
-		n++
+		n = copy(p, blanks)
 	}
 	e.read.Add(int64(n))
 	return n, nil
@@ -56,7 +55,6 @@ func endsAnEndlessAnswer(t *test) {
 		kind   error
 	}{
 		{"an endless answer", http.StatusOK, "[", crm.ErrBadResponse},
-		{"an endless object", http.StatusOK, `{"result":{`, crm.ErrBadResponse},
 		{"an endless answer with HTTP 500", http.StatusInternalServerError, "that did not work", crm.ErrUnavailable},
 	} {
 		var read atomic.Int64

@@ -171,20 +171,20 @@ func sorted(l crm.Listing) crm.Listing {
 }
 
 // fails checks that a call fails, with an error of one of the kinds (any, if
-// there are none) and without a listing. It returns the error's detail; a zero
-// one, if there is none.
-func (t *test) fails(what string, client crm.Client, kinds ...error) *crm.Error {
+// there are none) and without a listing. It returns the error's detail, which is
+// zero if there is none.
+func (t *test) fails(what string, client crm.Client, kinds ...error) crm.Error {
 	t.Helper()
 	return t.failed(what, client, t.call(t.Context(), client), kinds...)
 }
 
 // failed is fails for a call that was made.
-func (t *test) failed(what string, client crm.Client, out outcome, kinds ...error) *crm.Error {
+func (t *test) failed(what string, client crm.Client, out outcome, kinds ...error) crm.Error {
 	t.Helper()
 	if out.err == nil {
 		t.Errorf("%s: ListStatuses returned no error and a list of %d statuses; it returns the complete list or an error",
 			what, len(out.listing.Statuses))
-		return &crm.Error{}
+		return crm.Error{}
 	}
 	if diff := gocmp.Diff(crm.Listing{}, out.listing); diff != "" {
 		t.Errorf("%s: beside its error ListStatuses returned a part of a Listing (-want +got):\n%s", what, diff)
@@ -195,7 +195,7 @@ func (t *test) failed(what string, client crm.Client, out outcome, kinds ...erro
 	var e *crm.Error
 	if !errors.As(out.err, &e) {
 		t.Errorf("%s: the error is no *crm.Error and wraps none: %v (%T)", what, out.err, out.err)
-		return &crm.Error{}
+		return crm.Error{}
 	}
 	if crm.Kind(out.err) == nil {
 		t.Errorf("%s: the error is of no kind of package crm: %v", what, out.err)
@@ -204,7 +204,7 @@ func (t *test) failed(what string, client crm.Client, out outcome, kinds ...erro
 		t.Errorf("%s: the error does not say which account failed in what: Source %q (the client's is %q), Op %q",
 			what, e.Source, client.Source(), e.Op)
 	}
-	return e
+	return *e
 }
 
 func text(err error) string {
