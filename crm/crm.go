@@ -108,10 +108,15 @@ type Client interface {
 	// page, one row or one of the asked scopes cannot be read, the whole call
 	// fails. An empty list out of an answer that was not understood, a page
 	// that was cut and a scope that was skipped are errors too, mostly
-	// [ErrIncomplete] or [ErrBadResponse]. The Listing passes
-	// [Listing.Validate] and belongs to the caller.
+	// [ErrIncomplete] or [ErrBadResponse]; a row that comes twice is one too, or
+	// stands in the Listing once. An account without statuses is an empty
+	// Listing. The Listing passes [Listing.Validate] and belongs to the caller;
+	// beside an error it is the zero one.
 	//
-	// The call ends soon after ctx ends, with an error that wraps ctx.Err().
+	// Every error has a kind. The call ends soon after ctx ends, with one of kind
+	// [ErrUnavailable] that wraps ctx.Err(), and before that where it would have
+	// to wait for longer than ctx lasts. A time-out of the client's own is of the
+	// same kind and a [net.Error], but does not look like the end of ctx.
 	ListStatuses(ctx context.Context) (Listing, error)
 }
 

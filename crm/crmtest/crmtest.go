@@ -121,7 +121,7 @@ func (c check) on(t *testing.T, run func(t *testing.T)) {
 
 // checks are all checks; each group stands in the file of its topic.
 var checks = concat(
-	listingChecks, pageChecks, callerChecks, statusChecks, answerChecks, sizeChecks, failureChecks,
+	listingChecks, pageChecks, callerChecks, statusChecks, answerChecks, rowChecks, sizeChecks, failureChecks,
 	contextChecks, leftoverChecks, retryChecks, travelChecks, secretChecks,
 )
 

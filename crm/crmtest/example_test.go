@@ -28,10 +28,10 @@ func testAcme(t *testing.T) {
 				fake.rows = nil
 				want := crm.Listing{Source: "acme", Scopes: []crm.Scope{{Name: "Stages", Announced: n}}}
 				for i := range n {
-					row := acmeRow{ID: 700 + i, Title: "Stage " + strconv.Itoa(i), Sort: i}
+					row := acmeRow{ID: crmhttp.ID(strconv.Itoa(700 + i)), Title: "Stage " + strconv.Itoa(i), Sort: i}
 					fake.rows = append(fake.rows, row)
 					want.Statuses = append(want.Statuses, crm.Status{
-						Ref: crm.Ref{Source: "acme", ID: strconv.Itoa(row.ID)}, Name: row.Title, Order: row.Sort,
+						Ref: crm.Ref{Source: "acme", ID: string(row.ID)}, Name: row.Title, Order: row.Sort,
 					})
 				}
 				return want
@@ -70,7 +70,7 @@ func (a *acme) ListStatuses(ctx context.Context) (crm.Listing, error) {
 	listing := crm.Listing{Source: a.Source(), Scopes: []crm.Scope{{Name: "Stages", Announced: *answer.Total}}}
 	for _, row := range answer.Rows {
 		listing.Statuses = append(listing.Statuses, crm.Status{
-			Ref: crm.Ref{Source: a.Source(), ID: strconv.Itoa(row.ID)}, Name: crm.CleanName(row.Title), Order: row.Sort,
+			Ref: crm.Ref{Source: a.Source(), ID: string(row.ID)}, Name: crm.CleanName(row.Title), Order: row.Sort,
 		})
 	}
 	if err := listing.Validate(); err != nil {
@@ -86,9 +86,9 @@ type acmeCRM struct {
 }
 
 type acmeRow struct {
-	ID    int    `json:"id"`
-	Title string `json:"title"`
-	Sort  int    `json:"sort"`
+	ID    crmhttp.ID `json:"id"` // a number or a text; empty where there is none
+	Title string     `json:"title"`
+	Sort  int        `json:"sort"`
 }
 
 type acmeAnswer struct {

@@ -104,6 +104,15 @@ func answerMutants() []mutant {
 		return nil
 	})
 	return []mutant{
+		{"skips a row that it cannot read", decoding(func(body []byte, into *stages) error {
+			if err := decode(body, into); err != nil {
+				return err
+			}
+			rows := slices.DeleteFunc(*into.Rows, func(row stage) bool { return row.ID == "" })
+			*into.Rows = rows
+			*into.Total = len(rows)
+			return nil
+		}), "SkipsNoRowThatItCannotRead", "the row {} among sound ones" + believed},
 		{"takes HTML for an empty list", lenient, "BelievesNoBrokenAnswer", "a page of HTML with HTTP 200" + believed},
 		{"takes an empty answer for an empty list", decoding(func(body []byte, into *stages) error {
 			if len(body) == 0 {
