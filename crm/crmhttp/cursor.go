@@ -75,8 +75,7 @@ func (c *Cursor) Members() iter.Seq[[]byte] {
 	return func(yield func(name []byte) bool) {
 		for more := c.enter('{', '}'); more; more = c.next() {
 			name, err := nameOf(c.Value())
-			c.at++ // the colon
-			c.blanks()
+			c.sign() // the colon
 			if err != nil || !c.part(func() bool { return yield(name) }) {
 				return
 			}
@@ -116,11 +115,9 @@ func (c *Cursor) enter(opening, closing byte) bool {
 	if c.Kind() != opening {
 		return false
 	}
-	c.at++
-	c.blanks()
+	c.sign()
 	if c.Kind() == closing {
-		c.at++
-		c.blanks()
+		c.sign()
 		return false
 	}
 	return true
@@ -129,11 +126,16 @@ func (c *Cursor) enter(opening, closing byte) bool {
 // next goes on to the next part, or behind the end of the object or array.
 func (c *Cursor) next() bool {
 	more := c.Kind() == ','
+	c.sign()
+	return more
+}
+
+// sign goes behind a single sign, and the blanks behind it.
+func (c *Cursor) sign() {
 	if c.at < len(c.data) {
 		c.at++
 	}
 	c.blanks()
-	return more
 }
 
 func (c *Cursor) blanks() {

@@ -143,7 +143,7 @@ func TestCursorLeavesOutWhatIsNotRead(t *testing.T) {
 // valid, where they may say anything but have to end.
 func FuzzCursor(f *testing.F) {
 	for _, seed := range []string{
-		`{"a":{"b":[1,"\\"]},"c":"\""}`, `[1,[2,{"x":"]"}],"é\u0000"]`, ` { } `, `{"a" : 1 , "b":2}`, `"x"`, `{"a"`, `[1,`, `{"a":"\`, `{1:2}`, `[[[`, `]`, "{\"\xd9\":\"\"}",
+		`{"a":{"b":[1,"\\"]},"c":"\""}`, `[1,[2,{"x":"]"}],"é\u0000"]`, ` { } `, `{"a" : 1 , "b":2}`, `"x"`, `{"a"`, `[1,`, `{"a":"\`, `{1:2}`, `[[[`, `]`, "{\"\xd9\":\"\"}", `{"000000`, `{"a":`, `{"a":1,`, `{`, `[`, `[1`,
 	} {
 		f.Add([]byte(seed))
 	}
