@@ -132,14 +132,16 @@ type batchAnswer struct {
 	status   int
 	results  []result
 	whole    wireError // of the batch itself
-	// broken is the first thing that has another form than expected. It counts
-	// only if the portal says nothing of errors.
+	// broken is what has another form than expected. Nothing is read behind it,
+	// and it counts only if the portal had said nothing of errors before.
 	broken string
 }
 
+const noBatch = ": no batch"
+
 // read reads the whole answer; its error is of an error that cannot be read.
 func (a *batchAnswer) read(body *crmhttp.Cursor) error {
-	a.broken = ": no batch"
+	a.broken = noBatch
 	for name := range body.Members() {
 		var err error
 		switch string(name) {
@@ -149,10 +151,10 @@ func (a *batchAnswer) read(body *crmhttp.Cursor) error {
 			err = a.whole.Text.UnmarshalJSON(body.Value())
 		case "result":
 			for section := range body.Members() {
-				if a.broken == ": no batch" {
-					a.broken = ""
+				a.broken = ""
+				if !a.section(string(section), body) {
+					return nil
 				}
-				a.section(string(section), body)
 			}
 		}
 		if err != nil {
@@ -162,32 +164,33 @@ func (a *batchAnswer) read(body *crmhttp.Cursor) error {
 	return nil
 }
 
-// section reads a section of the answer. PHP writes a map as [] where it is
-// empty, and as an array where the keys are 0 to n-1.
-func (a *batchAnswer) section(name string, body *crmhttp.Cursor) {
-	entry := func(key string) {
+// section reads a section of the answer, and reports whether it has the form
+// expected. PHP writes a map as [] where it is empty, and as an array where the
+// keys are 0 to n-1.
+func (a *batchAnswer) section(name string, body *crmhttp.Cursor) bool {
+	entry := func(key string) bool {
 		i := slices.IndexFunc(a.commands, func(c command) bool { return c.key == key })
 		switch {
 		case i >= 0:
 			if err := a.results[i].take(name, body, a.status, a.commands[i]); err != nil {
-				a.note(a.commands[i].method, err)
+				a.broken = ", in " + a.commands[i].method + explain(err)
 			}
 		case name == "result_error":
-			a.note(name, errors.New("a command that was not sent failed"))
+			a.broken = ", in result_error: a command that was not sent failed"
 		}
+		return a.broken == ""
 	}
 	for key := range body.Members() {
-		entry(string(key))
+		if !entry(string(key)) {
+			return false
+		}
 	}
 	for i := range body.Elements() {
-		entry(strconv.Itoa(i))
+		if !entry(strconv.Itoa(i)) {
+			return false
+		}
 	}
-}
-
-func (a *batchAnswer) note(where string, err error) {
-	if a.broken == "" {
-		a.broken = ", in " + where + explain(err)
-	}
+	return true
 }
 
 // take takes what a section says of the command.
