@@ -101,10 +101,11 @@ type rowSet struct {
 // rowKey is what tells statuses of a portal apart.
 type rowKey struct{ directory, id crmhttp.ID }
 
+// add takes the rows over; those of the first page are kept where they are.
 func (s *rowSet) add(rows []wireStatus) {
 	if s.at == nil {
 		s.at = make(map[rowKey]int, len(rows))
-		s.rows = make([]wireStatus, 0, len(rows))
+		s.rows = rows[:0]
 	}
 	for i := range rows {
 		key := rowKey{rows[i].Directory, rows[i].StatusID}

@@ -96,11 +96,11 @@ func readRows[T any](cursor *crmhttp.Cursor, rows *[]T, read func(*T, *crmhttp.C
 		return errors.New("no list")
 	}
 	for i := range cursor.Elements() {
-		var row T
-		if err := read(&row, cursor); err != nil {
+		var none T
+		*rows = append(*rows, none)
+		if err := read(&(*rows)[i], cursor); err != nil {
 			return fmt.Errorf("row %d: %w", i+1, err)
 		}
-		*rows = append(*rows, row)
 	}
 	return nil
 }
