@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jarcoal/httpmock"
@@ -248,4 +249,27 @@ func asked(t *testing.T, r *http.Request) map[string]string {
 		t.Errorf("the request %s is no batch with halt 0 (%v)", body, err)
 	}
 	return request.Cmd
+}
+
+// What the suite for clients cannot see: that New copies its options, and that
+// the budget reaches the requests.
+func TestOptionsAreCopiedAndUsed(t *testing.T) {
+	t.Parallel()
+	requests := 0
+	mock := httpmock.NewMockTransport()
+	mock.RegisterResponder(http.MethodPost, batchURL, func(r *http.Request) (*http.Response, error) {
+		requests++
+		if line := asked(t, r)["statuses"]; !strings.Contains(line, "=DEAL_STAGE_5&") {
+			t.Errorf("asked %q, want the scope that New was given", line)
+		}
+		return httpmock.NewStringResponse(http.StatusServiceUnavailable, ""), nil
+	})
+	scopes := []string{"DEAL_STAGE_5"}
+	client := mustNew(t, &bitrix24.Options{HTTPClient: &http.Client{Transport: mock}, Scopes: scopes, RetryBudget: time.Nanosecond})
+	scopes[0] = bitrix24.Leads
+	_, err := client.ListStatuses(t.Context())
+	wantKind(t, err, crm.ErrUnavailable)
+	if requests != 1 {
+		t.Errorf("%d requests within a budget of 1ns, want 1", requests)
+	}
 }

@@ -41,10 +41,11 @@ func (p pipelines) of(d *wireDirectory) (pipeline, bool) {
 	if !d.dealPipeline() {
 		return pipeline{}, false
 	}
-	found, ok := p[strings.TrimPrefix(strings.TrimPrefix(string(d.ID), mainPipeline), "_")]
-	if string(d.ID) == mainPipeline {
-		found, ok = p["0"]
+	id := "0" // the main pipeline's, whose directory does not have it
+	if string(d.ID) != mainPipeline {
+		id = strings.TrimPrefix(string(d.ID), mainPipeline+"_")
 	}
+	found, ok := p[id]
 	return found, ok
 }
 

@@ -24,9 +24,9 @@ const (
 )
 
 // codes are the codes that tell the kind, in small letters
-// (https://apidocs.bitrix24.com/error-codes.html). The portal
-// writes them in both cases. The HTTP status does not tell it: the
-// documentation and the server's known source disagree about it for most.
+// (https://apidocs.bitrix24.com/error-codes.html). The portal writes them in both
+// cases. The HTTP status does not tell it: the documentation and the server's
+// known source disagree about it for most.
 var codes = map[string]known{
 	"no_auth_found":         {crm.ErrUnauthorized, hintWebhook},
 	"invalid_credentials":   {crm.ErrUnauthorized, hintWebhook},
