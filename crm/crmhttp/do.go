@@ -26,6 +26,7 @@ const (
 //
 // Requests that are safe to repeat are sent again, as [Options] say, after
 // delays that grow, vary and are never shorter than the CRM's Retry-After.
+// Each attempt waits at [Options.Gate] first.
 //
 // The error is always a [*crm.Error]: of the kind that the rule found, of kind
 // [crm.ErrUnavailable], without an HTTP status, if no whole answer came, and of kind
@@ -50,6 +51,9 @@ func (c *Client) Do(ctx context.Context, request Request) (Response, error) {
 	}
 	start := s.now()
 	for attempt := 1; ; attempt++ {
+		if err := s.admit(ctx, request); err != nil {
+			return Response{}, err
+		}
 		response, failure := s.attempt(ctx, request, address, body, attempt)
 		if failure == nil {
 			return response, nil
@@ -67,9 +71,22 @@ func (c *Client) Do(ctx context.Context, request Request) (Response, error) {
 	}
 }
 
+// admit waits until the request may be sent.
+func (s *state) admit(ctx context.Context, request Request) error {
+	if request.Once {
+		return nil
+	}
+	err := s.opts.Gate(ctx)
+	if err == nil {
+		return nil
+	}
+	return s.clean(request.Op, request.Secrets, &crm.Error{Kind: crm.ErrUnavailable, Err: err})
+}
+
 // wait says whether the call is sent again, and after which delay.
 func (s *state) wait(ctx context.Context, request Request, failure *crm.Error, attempt int, start time.Time) (time.Duration, bool) {
-	if attempt >= s.opts.Attempts || !request.repeatable() || hopeless(failure) || !s.opts.Retry(failure) {
+	safe := request.repeatable() || s.opts.Unrun(failure)
+	if attempt >= s.opts.Attempts || request.Once || !safe || hopeless(failure) || !s.opts.Retry(failure) {
 		return 0, false
 	}
 	delay := min(firstDelay<<min(attempt-1, 10), longestDelay)

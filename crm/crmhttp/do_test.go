@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/statuslink/statuslink/crm"
 	"github.com/statuslink/statuslink/crm/crmhttp"
 )
@@ -334,4 +336,61 @@ func TestConcurrentUse(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// What was surely not carried out is sent again, even if it is not safe twice.
+func TestWhatSurelyDidNotRunIsRepeated(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name    string
+		request crmhttp.Request
+		status  int
+		want    int
+	}{
+		{"refused before it ran", crmhttp.Request{Method: "POST"}, 429, 3},
+		{"perhaps carried out", crmhttp.Request{Method: "POST"}, 503, 1},
+		{"to be sent once", crmhttp.Request{Method: "POST", Once: true}, 429, 1},
+		{"safe and to be sent once", crmhttp.Request{Once: true}, 503, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				sent := 0
+				client := over(t, func(*http.Request) (*http.Response, error) {
+					sent++
+					return reply(test.status, ""), nil
+				}, crmhttp.Options{Unrun: func(e *crm.Error) bool { return e.Status == 429 }})
+				if _, err := client.Do(t.Context(), test.request); err == nil || sent != test.want {
+					t.Errorf("sent %d times, want %d; error = %v", sent, test.want, err)
+				}
+			})
+		})
+	}
+}
+
+// Each attempt waits at the gate, whose error ends the call.
+func TestGate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var trace []string
+		var closed error
+		client := over(t, func(*http.Request) (*http.Response, error) {
+			trace = append(trace, "sent")
+			return reply(503, ""), nil
+		}, crmhttp.Options{Attempts: 2, Gate: func(context.Context) error {
+			trace = append(trace, "gate")
+			return closed
+		}})
+		_, _ = client.Do(t.Context(), crmhttp.Request{})
+		_, _ = client.Do(t.Context(), crmhttp.Request{Once: true})
+		closed = context.DeadlineExceeded
+		_, err := client.Do(t.Context(), crmhttp.Request{Op: "list"})
+		detail(t, err, crm.ErrUnavailable)
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error = %v, want that of the gate", err)
+		}
+		if diff := cmp.Diff([]string{"gate", "sent", "gate", "sent", "sent", "gate"}, trace); diff != "" {
+			t.Errorf("trace (-want +got):\n%s", diff)
+		}
+	})
 }

@@ -38,6 +38,9 @@ type Request struct {
 	// Idempotent says that the call is safe to repeat. GET and HEAD always
 	// are.
 	Idempotent bool
+	// Once sends the request a single time, past [Options.Gate]: for callers who
+	// wait and repeat by themselves.
+	Once bool
 	// Secrets are further texts, beside the client's, that must not be seen in
 	// the errors of this call.
 	Secrets []Secret

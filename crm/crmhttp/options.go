@@ -1,6 +1,7 @@
 package crmhttp
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -53,6 +54,15 @@ type Options struct {
 	// Retry says whether a call that failed in this way, and that is safe to
 	// repeat, is worth repeating; nil means [Retryable].
 	Retry func(*crm.Error) bool
+	// Unrun says that a call that failed in this way was surely not carried
+	// out: it may be repeated then even if it is not safe to carry it out twice.
+	// Nil means that this is never sure.
+	Unrun func(*crm.Error) bool
+	// Gate is called before each attempt and holds it back until it may be sent,
+	// as a limit of the rate does. Its error, which is mostly that of ctx, ends
+	// the call with kind [crm.ErrUnavailable]. It may be called by several
+	// goroutines at once. Nil means that nothing is held back.
+	Gate func(ctx context.Context) error
 	// Attempts is how often a request is sent at most; 0 means
 	// [DefaultAttempts], 1 that nothing is repeated.
 	Attempts int
@@ -99,6 +109,12 @@ func (o *Options) complete() error {
 	}
 	if o.Retry == nil {
 		o.Retry = Retryable
+	}
+	if o.Unrun == nil {
+		o.Unrun = func(*crm.Error) bool { return false }
+	}
+	if o.Gate == nil {
+		o.Gate = func(context.Context) error { return nil }
 	}
 	if o.Now == nil {
 		o.Now = time.Now
