@@ -5,9 +5,10 @@
 //
 // A client implements [Client], which reads the CRM's whole list of statuses.
 // Everything else that a CRM may be able to do is a small optional interface
-// that the same value may implement as well: [LeadReader], [LeadMover],
-// [BulkMover], [LeadLister], [EventSource], [StatusWriter]. New abilities come
-// as new interfaces; no method is ever added to an existing one.
+// that the same value may implement as well: [LeadReader], [BulkReader],
+// [LeadMover], [BulkMover], [LeadLister], [EventSource], [HistoryReader],
+// [StatusWriter]. New abilities come as new interfaces; no method is ever added
+// to an existing one.
 //
 // Every error that a method of a client returns is, or wraps, an [*Error]. What
 // makes the client may fail with plain errors: they are the developer's mistakes,
@@ -150,6 +151,22 @@ type LeadReader interface {
 	ReadLead(ctx context.Context, lead LeadRef) (Lead, error)
 }
 
+// LeadResult is what a CRM said of one lead among many.
+type LeadResult struct {
+	Lead Lead
+	// Err is nil exactly if Lead is the lead.
+	Err error
+}
+
+// BulkReader is implemented by clients that can read many leads in few requests.
+type BulkReader interface {
+	// ReadLeads returns one result for each of the leads, in the same order. A
+	// lead that does not exist has an Err of kind [ErrNotFound] and does not make
+	// the others fail. The error of ReadLeads itself says that none could be read;
+	// there are no results then.
+	ReadLeads(ctx context.Context, leads []LeadRef) ([]LeadResult, error)
+}
+
 // Move is the wish to put a lead into a status.
 type Move struct {
 	Lead LeadRef
@@ -275,6 +292,25 @@ type EventSource interface {
 	// ctx.Err() then. Events of one lead are handed over one after another, in
 	// the order of their arrival; those of different leads may overlap.
 	Run(ctx context.Context, handle func(ctx context.Context, event Event)) error
+}
+
+// HistoryEntry is something that happened, as a CRM kept it.
+type HistoryEntry struct {
+	// Event is of kind [EventLeadCreated] or [EventLeadMoved], and has its Status.
+	Event Event
+	// Position is behind the event: reading on from it yields what comes after.
+	Position string
+}
+
+// HistoryReader is implemented by clients whose CRM keeps what happened to its
+// leads, so that what was missed can be read later.
+type HistoryReader interface {
+	// HistoryEnd returns the position behind all that happened so far.
+	HistoryEnd(ctx context.Context, kind string) (position string, err error)
+	// ReadHistory yields what happened to leads of a kind behind the position, the
+	// oldest first. An error is yielded last; reading on from the last position
+	// misses nothing.
+	ReadHistory(ctx context.Context, kind, position string) iter.Seq2[HistoryEntry, error]
 }
 
 // StatusWriter is implemented by clients that can change the CRM's own list.

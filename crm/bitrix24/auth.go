@@ -14,6 +14,7 @@ const webhookHint = "expected the address of an incoming webhook from Developer 
 // webhook is the address of an incoming webhook, taken apart.
 type webhook struct {
 	base   string // what all addresses begin with, the secret included
+	path   string // that of base
 	secret string
 	host   string // in small letters, with a port if it is not the usual one
 }
@@ -44,8 +45,10 @@ func parseWebhook(pasted string) (webhook, error) {
 		return fail("the webhook's address has another form")
 	}
 	// A third part is the name of a method, from the example beside the address.
+	path := before + "/rest/" + parts[0] + "/" + parts[1]
 	return webhook{
-		base:   u.Scheme + "://" + u.Host + before + "/rest/" + parts[0] + "/" + parts[1],
+		base:   u.Scheme + "://" + u.Host + path,
+		path:   path,
 		secret: parts[1],
 		host:   portalHost(u),
 	}, nil

@@ -1,12 +1,9 @@
 package bitrix24
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 
@@ -18,11 +15,13 @@ import (
 // (https://apidocs.bitrix24.com/settings/how-to-call-rest-api/batch.html).
 const maxCommands = 50
 
+const methodBatch = "batch"
+
 // command is one call in a batch. Its key begins with a letter, so that PHP
-// cannot make an array of the answer.
+// cannot make an array of the answer. Its query is escaped, as the portal cuts off
+// what follows a bare "#".
 type command struct {
-	key, method string
-	query       url.Values
+	key, method, query string
 	// into reads the result, which may be null or false and still be good.
 	into func(*crmhttp.Cursor) error
 }
@@ -32,6 +31,7 @@ type result struct {
 	answered bool // into was called
 	total    crmhttp.Int
 	next     int        // where the next page starts; 0 if there is none
+	timing   Timing     // without a method
 	err      *crm.Error // nil unless the command failed
 }
 
@@ -39,44 +39,46 @@ type result struct {
 // other in this sequence.
 type commands []command
 
-// MarshalJSON encodes the commands as the object that the portal reads, each as
-// "method?query", with the values of the query escaped: the portal cuts off what
-// follows a bare "#".
-func (cs commands) MarshalJSON() ([]byte, error) {
-	var b bytes.Buffer
-	b.WriteByte('{')
+// encode returns the body of a batch, with the token if there is one. Keys,
+// methods and queries hold nothing that JSON would escape. The portal wants a
+// number for halt: PHP takes the text "false" for true.
+func (cs commands) encode(halt bool, token string) ([]byte, error) {
+	size := 64 + len(token)
+	for _, c := range cs {
+		size += len(c.key) + len(c.method) + len(c.query) + 8
+	}
+	b := make([]byte, 0, size)
+	if b = append(b, `{"halt":0,`...); halt {
+		b[len(b)-2] = '1'
+	}
+	if token != "" {
+		quoted, err := json.Marshal(token)
+		if err != nil {
+			return nil, err
+		}
+		b = append(append(append(b, `"auth":`...), quoted...), ',')
+	}
+	b = append(b, `"cmd":{`...)
 	for i, c := range cs {
 		if i > 0 {
-			b.WriteByte(',')
+			b = append(b, ',')
 		}
-		line := c.method
-		if len(c.query) > 0 {
-			line += "?" + c.query.Encode()
+		b = append(append(append(b, '"'), c.key...), `":"`...)
+		if b = append(b, c.method...); c.query != "" {
+			b = append(append(b, '?'), c.query...)
 		}
-		for j, text := range []string{c.key, line} {
-			quoted, err := json.Marshal(text)
-			if err != nil {
-				return nil, err
-			}
-			if j > 0 {
-				b.WriteByte(':')
-			}
-			b.Write(quoted)
-		}
+		b = append(b, '"')
 	}
-	b.WriteByte('}')
-	return b.Bytes(), nil
+	return append(b, "}}"...), nil
 }
 
 // readAll sends the commands, which have to be reads, as one request, and
 // returns their results in the same sequence: if one fails, or has no answer, the
 // whole call fails.
 func (c *Client) readAll(ctx context.Context, op string, cs commands) ([]result, error) {
-	response, err := c.http.Do(ctx, crmhttp.Request{
-		Op: op, Method: http.MethodPost, Path: "batch", Idempotent: true,
-		// A number: PHP takes the text "false" for true.
-		Body: map[string]any{"halt": 0, "cmd": cs},
-	})
+	response, err := c.post(ctx, request{op: op, method: methodBatch, idempotent: true, body: func(token string) ([]byte, error) {
+		return cs.encode(false, token)
+	}})
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +94,7 @@ func (c *Client) allRead(op string, cs commands, response crmhttp.Response) ([]r
 	for i := range results {
 		if failure := results[i].err; failure != nil {
 			failure.Message = hinted(cs[i].method, failure.Message)
-			return nil, c.http.Error(op, failure)
+			return nil, c.failure(op, failure)
 		}
 	}
 	for i := range results {
@@ -108,7 +110,7 @@ func (c *Client) allRead(op string, cs commands, response crmhttp.Response) ([]r
 // Its error is one of the whole batch; a command has failed if its key stands in
 // result_error, whatever the code.
 func (c *Client) decodeBatch(op string, cs commands, response crmhttp.Response) ([]result, error) {
-	body, err := c.http.JSON(op, response)
+	body, err := c.at().http.JSON(op, response)
 	if err != nil {
 		return nil, err
 	}
@@ -119,10 +121,11 @@ func (c *Client) decodeBatch(op string, cs commands, response crmhttp.Response) 
 	failed := func(r result) bool { return r.err != nil }
 	switch {
 	case answer.whole.Code.Present:
-		return nil, c.http.Error(op, describe(answer.whole, response.Status, nil))
+		return nil, c.failure(op, describe(answer.whole, response.Status, nil))
 	case answer.broken != "" && !slices.ContainsFunc(answer.results, failed):
 		return nil, c.bad(op, response, "JSON of another form than expected"+answer.broken)
 	}
+	c.noteBatch(cs, answer.results, answer.timing)
 	return answer.results, nil
 }
 
@@ -131,6 +134,7 @@ type batchAnswer struct {
 	commands commands
 	status   int
 	results  []result
+	timing   Timing
 	whole    wireError // of the batch itself
 	// broken is what has another form than expected. Nothing is read behind it,
 	// and it counts only if the portal had said nothing of errors before.
@@ -149,6 +153,8 @@ func (a *batchAnswer) read(body *crmhttp.Cursor) error {
 			err = a.whole.Code.UnmarshalJSON(body.Value())
 		case "error_description":
 			err = a.whole.Text.UnmarshalJSON(body.Value())
+		case "time":
+			a.timing.read(body)
 		case "result":
 			for section := range body.Members() {
 				a.broken = ""
@@ -204,6 +210,8 @@ func (r *result) take(section string, body *crmhttp.Cursor, status int, of comma
 		err := json.Unmarshal(body.Value(), &said)
 		r.err = describe(said, status, nil)
 		return err
+	case "result_time":
+		r.timing.read(body)
 	case "result_total":
 		return r.total.UnmarshalJSON(body.Value())
 	case "result_next":
@@ -227,5 +235,5 @@ func explain(err error) string {
 
 // bad returns the error of an answer that cannot be what the portal meant.
 func (c *Client) bad(op string, response crmhttp.Response, message string) error {
-	return c.http.Error(op, &crm.Error{Kind: crm.ErrBadResponse, Status: response.Status, Message: message})
+	return c.failure(op, &crm.Error{Kind: crm.ErrBadResponse, Status: response.Status, Message: message})
 }

@@ -3,7 +3,6 @@ package bitrix24
 import (
 	"encoding/json"
 	"errors"
-	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -56,30 +55,37 @@ func TestGoldenRequestBatch(t *testing.T) {
 	}
 	// The sequence of rows is another on purpose, see listQuery.
 	want.Cmd["statuses"] = strings.Replace(want.Cmd["statuses"], "SORT", "ID", 1)
-	encoded, err := json.Marshal(offline(t, Everything).commands(new(portal)))
+	encoded, err := offline(t, Everything).commands(new(portal)).encode(false, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got map[string]string
+	var got struct{ Cmd map[string]string }
 	if err := json.Unmarshal(encoded, &got); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want.Cmd, got); diff != "" {
+	if diff := cmp.Diff(want.Cmd, got.Cmd); diff != "" {
 		t.Errorf("commands (-want +got):\n%s", diff)
 	}
 }
 
-func TestCommandsKeepTheirSequenceAndEscapeValues(t *testing.T) {
+func TestCommandsKeepTheirSequence(t *testing.T) {
 	t.Parallel()
-	encoded, err := json.Marshal(commands{
-		{key: "z", method: "b.list", query: url.Values{"filter[COLOR]": {"#FF00 00&x=1"}}},
-		{key: "a", method: "a.get"},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := `{"z":"b.list?filter%5BCOLOR%5D=%23FF00+00%26x%3D1","a":"a.get"}`; string(encoded) != want {
-		t.Errorf("commands = %s, want %s", encoded, want)
+	cs := commands{{key: "z", method: "b.list", query: "filter%5BCOLOR%5D=%23FF00+00%26x%3D1"}, {key: "a", method: "a.get"}}
+	const cmd = `"cmd":{"z":"b.list?filter%5BCOLOR%5D=%23FF00+00%26x%3D1","a":"a.get"}}`
+	for _, test := range []struct {
+		commands commands
+		halt     bool
+		token    string
+		want     string
+	}{
+		{cs, false, "", `{"halt":0,` + cmd},
+		{cs, true, "", `{"halt":1,` + cmd},
+		{cs, true, `a"b`, `{"halt":1,"auth":"a\"b",` + cmd},
+		{nil, false, "", `{"halt":0,"cmd":{}}`},
+	} {
+		if got, err := test.commands.encode(test.halt, test.token); err != nil || string(got) != test.want {
+			t.Errorf("body = %s, %v; want %s", got, err, test.want)
+		}
 	}
 }
 
@@ -159,7 +165,7 @@ func TestGoldenSections(t *testing.T) {
 // rowsOf returns the rows, or the row, in the answer of a single call.
 func rowsOf(t *testing.T, file string) []wireStatus {
 	t.Helper()
-	cursor, err := offline(t).http.JSON("test", goldenResponse(t, file))
+	cursor, err := offline(t).at().http.JSON("test", goldenResponse(t, file))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +208,7 @@ func TestGoldenSingleResults(t *testing.T) {
 	}
 	decode := func(file string, into any) {
 		t.Helper()
-		if err := offline(t).http.Decode("test", goldenResponse(t, file), into); err != nil {
+		if err := offline(t).at().http.Decode("test", goldenResponse(t, file), into); err != nil {
 			t.Errorf("%s: %v", file, err)
 		}
 	}

@@ -155,7 +155,7 @@ func BenchmarkListStatuses(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(statuses), "ns/status")
 		}
 		b.Run(fmt.Sprintf("client/%d", n), func(b *testing.B) {
-			client, err := bitrix24.New(portal.Webhook(), &bitrix24.Options{HTTPClient: transport, Scopes: []string{bitrix24.Leads, bitrix24.Deals}})
+			client, err := bitrix24.New(portal.Webhook(), &bitrix24.Options{HTTPClient: transport, Limiter: bitrix24.NewNoLimiter(), Scopes: []string{bitrix24.Leads, bitrix24.Deals}})
 			if err != nil {
 				b.Fatal(err)
 			}

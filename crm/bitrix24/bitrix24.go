@@ -31,9 +31,13 @@
 package bitrix24
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/statuslink/statuslink/crm"
@@ -71,15 +75,81 @@ type Options struct {
 	// MaxBody is the greatest size of an answer in bytes; 0 means 8 MiB, which
 	// is more than 15,000 statuses.
 	MaxBody int64
+	// Limiter rations the requests; nil means the one that all clients of this
+	// portal in this process share, which is a [NewStandardLimiter].
+	Limiter *Limiter
+	// FailOnBudget makes a bulk change fail when the portal's budget of operating
+	// time is used up, with an error that says when it may go on. Otherwise it
+	// waits and goes on.
+	FailOnBudget bool
+	// Observe is called with what the portal says of the time of each call and of
+	// each command in a batch that went well, perhaps by several goroutines at
+	// once. It must be quick. Nil means that nobody looks.
+	Observe func(Timing)
+	// Hosts are further hosts that may get the credentials: the name to which a
+	// portal on a server of one's own is renamed, an authorization server. Those of
+	// Bitrix24's own domains need not be named.
+	Hosts []string
+	// Renamed is called when the portal says that it has another host now, so that
+	// the address that the client was made with can be replaced. The client goes on
+	// with the new one by itself, if it is one of Bitrix24's domains or of Hosts. It
+	// must be quick, and must not call the client. Nil means that nobody wants to know.
+	Renamed func(host string)
 }
 
-// Client is a [crm.Client] for one Bitrix24 portal. It is made by [New]; its
-// zero value is not usable. It never changes, and its methods are safe for
-// concurrent use. Printed in any way it shows its source only.
+// complete returns a copy with what is zero filled in; o may be nil.
+func (o *Options) complete() (*Options, error) {
+	var all Options
+	if o != nil {
+		all = *o
+	}
+	if all.Source == "" {
+		all.Source = DefaultSource
+	}
+	scopes, err := newChoice(all.Scopes)
+	if err != nil {
+		return nil, fmt.Errorf("%s: options: Scopes: %w", all.Source, err)
+	}
+	all.Scopes, all.Hosts = scopes, slices.Clone(all.Hosts)
+	return &all, nil
+}
+
+// http returns the options that concern connections.
+func (o *Options) http() *crmhttp.Options {
+	return &crmhttp.Options{
+		HTTPClient: o.HTTPClient, Logger: o.Logger, Timeout: o.Timeout,
+		Attempts: o.Attempts, RetryBudget: o.RetryBudget, MaxBody: o.MaxBody,
+	}
+}
+
+// timeout returns the limit of one attempt.
+func (c *Client) timeout() time.Duration {
+	return cmp.Or(c.opts.Timeout, crmhttp.DefaultTimeout)
+}
+
+// attempts returns how often what is safe to repeat is sent at most.
+func (c *Client) attempts() int {
+	return cmp.Or(c.opts.Attempts, crmhttp.DefaultAttempts)
+}
+
+// allows reports whether the address has one of Hosts.
+func (o *Options) allows(u *url.URL) bool {
+	return slices.ContainsFunc(o.Hosts, func(host string) bool {
+		return strings.EqualFold(host, u.Host) || strings.EqualFold(host, u.Hostname())
+	})
+}
+
+// Client is a [crm.Client] for one Bitrix24 portal. It is made by [New] or
+// [NewForApp]; its zero value is not usable. Its methods are safe for concurrent
+// use. Printed in any way it shows its source only.
 type Client struct {
-	http   *crmhttp.Client
-	host   string
-	scopes choice
+	opts    *Options
+	scopes  choice
+	limiter *Limiter
+	session *session
+	budgets *budgets
+	listed  *listed
+	observe func(Timing)
 }
 
 var _ crm.Client = (*Client)(nil)
@@ -95,40 +165,72 @@ var _ crm.Client = (*Client)(nil)
 // of a method behind it. It has to be https, except for a loopback host. New
 // does not ask the portal whether it is good. No error shows it.
 func New(webhook string, opts *Options) (*Client, error) {
-	var o Options
-	if opts != nil {
-		o = *opts
-	}
-	if o.Source == "" {
-		o.Source = DefaultSource
-	}
-	scopes, err := newChoice(o.Scopes)
+	o, err := opts.complete()
 	if err != nil {
-		return nil, fmt.Errorf("%s: options: Scopes: %w", o.Source, err)
+		return nil, err
 	}
 	address, err := parseWebhook(webhook)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", o.Source, err)
 	}
-	client, err := crmhttp.New(o.Source, address.base, &crmhttp.Options{
-		HTTPClient:  o.HTTPClient,
-		Logger:      o.Logger,
-		Secrets:     []crmhttp.Secret{crmhttp.Secret(address.secret)},
-		Classify:    classify,
-		Retry:       retryable,
-		Attempts:    o.Attempts,
-		RetryBudget: o.RetryBudget,
-		Timeout:     o.Timeout,
-		MaxBody:     o.MaxBody,
-	})
+	c := newClient(o, address.host)
+	client, err := crmhttp.New(o.Source, address.base, c.httpOptions(crmhttp.Secret(address.secret)))
 	if err != nil {
 		return nil, err
 	}
-	return &Client{http: client, host: address.host, scopes: scopes}, nil
+	c.session = newSession(&access{http: client, host: address.host, path: crmhttp.Secret(address.path)}, o, address.host)
+	return c, nil
+}
+
+// newClient returns a client without a session.
+func newClient(o *Options, host string) *Client {
+	c := &Client{opts: o, scopes: o.Scopes, limiter: o.Limiter, budgets: new(budgets), listed: new(listed), observe: o.Observe}
+	if c.limiter == nil {
+		c.limiter = sharedLimiter(host)
+	}
+	return c
+}
+
+// open returns the access to a portal with a token.
+func (c *Client) open(address string, token Token) (*access, error) {
+	u, err := endpoint(address)
+	if err != nil {
+		return nil, err
+	}
+	path := "/" + strings.Trim(u.Path, "/")
+	secret := crmhttp.Secret(token.AccessToken)
+	client, err := crmhttp.New(c.opts.Source, u.Scheme+"://"+u.Host+path, c.httpOptions(secret))
+	if err != nil {
+		return nil, err
+	}
+	return &access{http: client, host: portalHost(u), path: crmhttp.Secret(path), token: secret}, nil
+}
+
+// httpOptions returns how the portal is talked to.
+func (c *Client) httpOptions(secret crmhttp.Secret) *crmhttp.Options {
+	o := c.opts.http()
+	o.Secrets = []crmhttp.Secret{secret}
+	o.Classify, o.Retry, o.Unrun, o.Gate = c.classify, retryable, unrun, c.limiter.wait
+	return o
+}
+
+// classify is what classify says, tells the limiter, and leaves redirects to those
+// who may follow them.
+func (c *Client) classify(response crmhttp.Response) *crm.Error {
+	if redirects(response.Status) && response.Header.Get("Location") != "" {
+		return nil
+	}
+	e := classify(response)
+	if e != nil && bucketFull(e) {
+		c.limiter.full()
+	} else {
+		c.limiter.taken()
+	}
+	return e
 }
 
 // Source returns the source given in [Options], or [DefaultSource].
-func (c *Client) Source() string { return c.http.Source() }
+func (c *Client) Source() string { return c.opts.Source }
 
 // Format prints the client's source, whatever the verb.
 func (c *Client) Format(f fmt.State, _ rune) {

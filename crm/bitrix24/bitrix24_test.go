@@ -36,8 +36,18 @@ func golden(t *testing.T, name string) string {
 	return string(data)
 }
 
+// mustNew returns a client with a limiter of its own: that of the host would be
+// shared with the other tests, of which each has another clock.
 func mustNew(t *testing.T, opts *bitrix24.Options) *bitrix24.Client {
 	t.Helper()
+	var own bitrix24.Options
+	if opts != nil {
+		own = *opts
+	}
+	if own.Limiter == nil {
+		own.Limiter = bitrix24.NewNoLimiter()
+	}
+	opts = &own
 	client, err := bitrix24.New(webhook, opts)
 	if err != nil {
 		t.Fatalf("New: %v", err)
@@ -146,7 +156,7 @@ func TestWebhookIsUnderstoodAsPasted(t *testing.T) {
 				got = r.URL.String()
 				return httpmock.NewStringResponse(200, batched(t, leads)), nil
 			})
-			client, err := bitrix24.New(test.pasted, &bitrix24.Options{HTTPClient: &http.Client{Transport: mock}})
+			client, err := bitrix24.New(test.pasted, &bitrix24.Options{HTTPClient: &http.Client{Transport: mock}, Limiter: bitrix24.NewNoLimiter()})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -39,7 +39,7 @@ func harness(scopes ...string) crmtest.Harness {
 		Client: func(conn crmtest.Conn) (crm.Client, error) {
 			return bitrix24.New(conn.BaseURL+portal.WebhookPath(), &bitrix24.Options{
 				Scopes: scopes, HTTPClient: conn.HTTPClient, Logger: conn.Logger,
-				Timeout: conn.Timeout, Attempts: conn.Attempts, MaxBody: conn.MaxBody,
+				Timeout: conn.Timeout, Attempts: conn.Attempts, MaxBody: conn.MaxBody, Limiter: bitrix24.NewNoLimiter(),
 			})
 		},
 		Secrets: []string{word},

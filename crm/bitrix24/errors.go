@@ -20,6 +20,7 @@ type known struct {
 const (
 	hintWebhook = "check the webhook, or make a new one, under Developer resources"
 	hintRights  = "the webhook's owner lacks a right, or the portal's plan has no REST API"
+	hintApp     = "check the application's ClientID and ClientSecret, and whether the portal has it installed"
 	hintScope   = `the webhook needs the scope "crm"`
 )
 
@@ -32,9 +33,9 @@ var codes = map[string]known{
 	"invalid_credentials":   {crm.ErrUnauthorized, hintWebhook},
 	"expired_token":         {crm.ErrUnauthorized, ""},
 	"invalid_token":         {crm.ErrUnauthorized, ""},
-	"invalid_client":        {crm.ErrUnauthorized, ""},
-	"invalid_grant":         {crm.ErrUnauthorized, ""},
-	"wrong_client":          {crm.ErrUnauthorized, ""},
+	"invalid_client":        {crm.ErrUnauthorized, hintApp},
+	"invalid_grant":         {crm.ErrUnauthorized, "the sign-in is worth nothing any more; a person has to authorize the application again"},
+	"wrong_client":          {crm.ErrUnauthorized, hintApp},
 	"authorization_error":   {crm.ErrUnauthorized, hintWebhook},
 	"application_not_found": {crm.ErrUnauthorized, ""},
 	"error_oauth":           {crm.ErrUnauthorized, ""},
@@ -80,9 +81,6 @@ func classify(response crmhttp.Response) *crm.Error {
 		return nil // begins like an error, and is cut: the decoder says so
 	case errors.Is(e.Kind, crm.ErrUnauthorized):
 		e.Message = hinted(hintWebhook, e.Message)
-	case response.Status >= 300 && response.Status <= 399:
-		// https://apidocs.bitrix24.com/settings/how-to-call-rest-api/change-domen.html
-		e.Message = hinted("if the portal was renamed, put its new name into the webhook's address", e.Message)
 	}
 	return e
 }
@@ -145,9 +143,19 @@ func hinted(hint, text string) string {
 // 500 is worth another try, and one that is blocked, or a method whose time is
 // used up, is not.
 func retryable(e *crm.Error) bool {
-	switch strings.ToLower(e.Code) {
-	case "overload_limit", "operation_time_limit":
+	if strings.EqualFold(e.Code, "overload_limit") || budgetUsedUp(e) {
 		return false
 	}
 	return crmhttp.Retryable(e) || (errors.Is(e.Kind, crm.ErrUnavailable) && e.Status == http.StatusInternalServerError)
 }
+
+// bucketFull reports whether the portal refused a request because there were too
+// many. HTTP 503 alone does not say so.
+func bucketFull(e *crm.Error) bool { return strings.EqualFold(e.Code, "query_limit_exceeded") }
+
+// budgetUsedUp reports whether a method was refused because it has no operating
+// time left.
+func budgetUsedUp(e *crm.Error) bool { return strings.EqualFold(e.Code, "operation_time_limit") }
+
+// unrun reports whether a call that failed was surely not carried out.
+func unrun(e *crm.Error) bool { return bucketFull(e) || budgetUsedUp(e) }

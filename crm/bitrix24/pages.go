@@ -20,7 +20,7 @@ type page struct {
 // listQuery returns the query of crm.status.list from row start on. Rows are
 // asked for in the order of their numbers: by SORT, which is not unique, pages
 // could share a row and lack another.
-func (c *Client) listQuery(start int) url.Values {
+func (c *Client) listQuery(start int) string {
 	query := url.Values{"order[ID]": {"ASC"}}
 	if directory, one := c.scopes.single(); one {
 		query.Set("filter[ENTITY_ID]", directory)
@@ -28,7 +28,7 @@ func (c *Client) listQuery(start int) url.Values {
 	if start > 0 {
 		query.Set("start", strconv.Itoa(start))
 	}
-	return query
+	return query.Encode()
 }
 
 // allRows returns each row once, the first page's included. Whether the list has

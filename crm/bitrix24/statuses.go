@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -51,7 +50,11 @@ func (c *Client) ListStatuses(ctx context.Context) (crm.Listing, error) {
 	if err != nil {
 		return crm.Listing{}, err
 	}
-	return c.whole(ctx, &first, results)
+	listing, err := c.whole(ctx, &first, results)
+	if err == nil {
+		c.listed.note(&listing)
+	}
+	return listing, err
 }
 
 // commands returns what the first request asks, as far as the choice needs it;
@@ -59,13 +62,13 @@ func (c *Client) ListStatuses(ctx context.Context) (crm.Listing, error) {
 func (c *Client) commands(first *portal) commands {
 	cs := commands{
 		{"statuses", "crm.status.list", c.listQuery(0), first.readStatuses},
-		{"types", "crm.status.entity.types", nil, first.readDirectories},
+		{"types", "crm.status.entity.types", "", first.readDirectories},
 	}
 	if c.scopes.holds(Leads) {
-		cs = append(cs, command{"mode", "crm.settings.mode.get", nil, first.readMode})
+		cs = append(cs, command{"mode", "crm.settings.mode.get", "", first.readMode})
 	}
 	if c.scopes.mayHoldDeals() {
-		cs = append(cs, command{"categories", "crm.category.list", url.Values{"entityTypeId": {"2"}}, first.categories.read})
+		cs = append(cs, command{"categories", "crm.category.list", "entityTypeId=2", first.categories.read})
 	}
 	return cs
 }
@@ -96,7 +99,7 @@ func (c *Client) whole(ctx context.Context, first *portal, results []result) (cr
 
 // listing makes a valid listing of what the portal said, or says why it is none.
 func (c *Client) listing(first *portal, rows []wireStatus) (crm.Listing, error) {
-	listing := crm.Listing{Source: c.Source(), Account: []string{c.host}, Exists: []string{}}
+	listing := crm.Listing{Source: c.Source(), Account: c.account(), Exists: []string{}}
 	withoutLeads := first.mode.Value == simpleMode
 	if withoutLeads && slices.Contains(c.scopes, Leads) {
 		return crm.Listing{}, c.fail(crm.ErrNotFound,
@@ -173,5 +176,5 @@ func convertStatus(source string, row *wireStatus) crm.Status {
 
 // fail returns an error of this read.
 func (c *Client) fail(kind error, message string) error {
-	return c.http.Error(opListStatuses, &crm.Error{Kind: kind, Message: message})
+	return c.failure(opListStatuses, &crm.Error{Kind: kind, Message: message})
 }

@@ -1,0 +1,221 @@
+package bitrix24
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/statuslink/statuslink/crm"
+	"github.com/statuslink/statuslink/crm/crmhttp"
+)
+
+// What [crm.LeadRef] may have as Kind. Smart processes are "dynamic:" and the
+// number of their type, such as "dynamic:177"; the empty Kind is KindLead.
+const (
+	KindLead    = "lead"
+	KindDeal    = "deal"
+	KindQuote   = "quote"
+	KindInvoice = "invoice"
+)
+
+// dynamic is how the Kind of a smart process begins, and firstDynamic the lowest
+// number of one (https://apidocs.bitrix24.com/api-reference/crm/data-types.html).
+const (
+	dynamic      = "dynamic:"
+	firstDynamic = 128
+)
+
+// The numbers of types (entityTypeId).
+const (
+	typeLead    = 1
+	typeDeal    = 2
+	typeQuote   = 7
+	typeInvoice = 31
+)
+
+// kinds are the types with names.
+var kinds = map[int]string{typeLead: KindLead, typeDeal: KindDeal, typeQuote: KindQuote, typeInvoice: KindInvoice}
+
+// kindOf returns the Kind of a type.
+func kindOf(typeID int) string {
+	if kind, named := kinds[typeID]; named {
+		return kind
+	}
+	return dynamic + strconv.Itoa(typeID)
+}
+
+// typeOf returns the number of a Kind's type; false if it is no Kind.
+func typeOf(kind string) (int, bool) {
+	switch kind {
+	case "", KindLead:
+		return typeLead, true
+	case KindDeal:
+		return typeDeal, true
+	case KindQuote:
+		return typeQuote, true
+	case KindInvoice:
+		return typeInvoice, true
+	}
+	number, found := strings.CutPrefix(kind, dynamic)
+	typeID, err := strconv.Atoi(number)
+	return typeID, found && err == nil && typeID >= firstDynamic && number == strconv.Itoa(typeID)
+}
+
+// directoryOf returns the directory of the statuses of a type, in the pipeline
+// category (https://apidocs.bitrix24.com/api-reference/crm/status/index.html).
+func directoryOf(typeID, category int) string {
+	switch {
+	case typeID == typeLead:
+		return Leads
+	case typeID == typeQuote:
+		return "QUOTE_STATUS"
+	case typeID == typeDeal && category == 0:
+		return mainPipeline
+	}
+	return pipelinesIn(typeID) + strconv.Itoa(category)
+}
+
+// pipelinesIn returns what the directories of a type with pipelines begin with;
+// the main pipeline of deals is the exception.
+func pipelinesIn(typeID int) string {
+	switch typeID {
+	case typeDeal:
+		return mainPipeline + "_"
+	case typeInvoice:
+		return "SMART_INVOICE_STAGE_"
+	}
+	return "DYNAMIC_" + strconv.Itoa(typeID) + "_STAGE_"
+}
+
+// pipelineOf returns the pipeline of a directory with statuses of the type; false if
+// it has none of that type. Leads and quotes have one without a number.
+func pipelineOf(typeID int, directory string) (int, bool) {
+	if directory == directoryOf(typeID, 0) {
+		return 0, true
+	}
+	number, found := strings.CutPrefix(directory, pipelinesIn(typeID))
+	category, err := strconv.Atoi(number)
+	return category, found && err == nil && directory == directoryOf(typeID, category)
+}
+
+// checkLead returns the number of the lead's type, or why the portal has no such
+// lead.
+func (c *Client) checkLead(lead crm.LeadRef) (int, *crm.Error) {
+	typeID, known := typeOf(lead.Kind)
+	no := func(why string) (int, *crm.Error) {
+		return 0, &crm.Error{Kind: crm.ErrNotFound, Message: why}
+	}
+	switch {
+	case lead.Source != c.Source():
+		return no(fmt.Sprintf("the lead is one of %q; nothing was sent", lead.Source))
+	case !known:
+		return no(fmt.Sprintf("%q is no kind of lead; expected %q, %q, or one such as %q", lead.Kind, KindLead, KindDeal, dynamic+"177"))
+	case lead.ID == "" || len(lead.ID) > 18 || strings.Trim(lead.ID, "0123456789") != "":
+		return no("the lead's ID is no number; nothing was sent")
+	}
+	return typeID, nil
+}
+
+// wireItem is what the client wants of an item
+// (https://apidocs.bitrix24.com/api-reference/crm/universal/crm-item-get.html).
+type wireItem struct {
+	ID       crmhttp.ID
+	Category crmhttp.Int
+	Stage    crmhttp.ID
+	MovedBy  crmhttp.Text
+	Moved    crmhttp.Text // ISO 8601
+}
+
+// itemFields are what is asked for where one can choose.
+var itemFields = []string{"id", "categoryId", "stageId", "movedTime", "movedBy"}
+
+// read reads an object.
+func (w *wireItem) read(cursor *crmhttp.Cursor) error {
+	if cursor.Kind() != '{' {
+		return errors.New("an item that is no object")
+	}
+	for name := range cursor.Members() {
+		var field json.Unmarshaler
+		switch string(name) {
+		case "id":
+			field = &w.ID
+		case "categoryId":
+			field = &w.Category
+		case "stageId":
+			field = &w.Stage
+		case "movedTime":
+			field = &w.Moved
+		case "movedBy":
+			field = &w.MovedBy
+		default:
+			continue
+		}
+		if err := field.UnmarshalJSON(cursor.Value()); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	if w.ID == "" || w.Stage == "" {
+		return errors.New("an item without id or stageId")
+	}
+	return nil
+}
+
+// readOne reads the object that holds one item.
+func (w *wireItem) readOne(cursor *crmhttp.Cursor) error {
+	found := false
+	for name := range cursor.Members() {
+		if string(name) == "item" {
+			found = true
+			if err := w.read(cursor); err != nil {
+				return err
+			}
+		}
+	}
+	if !found {
+		return errors.New("no item")
+	}
+	return nil
+}
+
+// readItems reads the object that holds a list of items.
+func readItems(cursor *crmhttp.Cursor, items *[]wireItem) error {
+	found := false
+	for name := range cursor.Members() {
+		if string(name) == "items" {
+			found = true
+			if err := readRows(cursor, items, (*wireItem).read); err != nil {
+				return err
+			}
+		}
+	}
+	if !found {
+		return errors.New("no list of items")
+	}
+	return nil
+}
+
+// lead returns the item as a lead.
+func (w *wireItem) lead(source string, typeID int) crm.Lead {
+	lead := crm.Lead{
+		Ref:     crm.LeadRef{Source: source, Kind: kindOf(typeID), ID: string(w.ID)},
+		Status:  crm.Ref{Source: source, Scope: directoryOf(typeID, w.Category.Value), ID: string(w.Stage)},
+		MovedAt: w.movedAt(),
+	}
+	if w.MovedBy != "0" {
+		lead.MovedBy = string(w.MovedBy)
+	}
+	return lead
+}
+
+// movedAt returns when the item came to its stage; the zero time if the portal
+// does not say.
+func (w *wireItem) movedAt() time.Time {
+	at, err := time.Parse(time.RFC3339, string(w.Moved))
+	if err != nil {
+		return time.Time{}
+	}
+	return at
+}

@@ -1,0 +1,292 @@
+package bitrix24
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/statuslink/statuslink/crm"
+	"github.com/statuslink/statuslink/crm/crmhttp"
+)
+
+// App is an application registered with Bitrix24, or a local one of a portal. One
+// App serves all portals that it is installed in; each has a [Token] and a client
+// of its own, see [NewForApp].
+type App struct {
+	ClientID     string
+	ClientSecret crmhttp.Secret
+	// Save keeps a renewed token in place of the one with the same MemberID. It
+	// is called before the new token is used, because the old one is worth nothing
+	// any more: if it fails, so does the call that wanted the token, and Save is
+	// called again with the same token at the next. Never called for one portal
+	// twice at the same time by one client. Required.
+	Save func(ctx context.Context, token Token) error
+	// Load returns the token that is kept for the portal. Give it where several
+	// processes sign in to one portal: before a token is renewed, and if that
+	// fails, the client looks whether another one has done so. Nil means that
+	// there is only one.
+	Load func(ctx context.Context, memberID string) (Token, error)
+}
+
+const (
+	opAuthorize = "authorize"
+	opRenew     = "renew token"
+)
+
+// authorizationHosts are the servers that may see an application's secret
+// (https://apidocs.bitrix24.com/settings/oauth/index.html). The second serves
+// portals of Russia and its neighbours; it is not documented, and was read in the
+// vendor's own SDKs.
+var authorizationHosts = []string{"oauth.bitrix.info", "oauth.bitrix24.tech"}
+
+// NewForApp returns a client for the portal of a token, which it renews when the
+// portal refuses it. opts may be nil. What a webhook cannot do, such as
+// [Client.BindEvent], it can.
+//
+// The token comes from [App.Exchange], from [App.Save], or from an application's
+// event ONAPPINSTALL. It has to name an authorization server that is known, or is
+// among [Options.Hosts]. Clients with the same token must not be used side by side
+// in one process, because a renewal ends the token of the other; processes that do
+// need [App.Load].
+func NewForApp(app App, token Token, opts *Options) (*Client, error) {
+	o, err := opts.complete()
+	if err != nil {
+		return nil, err
+	}
+	fail := func(err error) (*Client, error) { return nil, fmt.Errorf("%s: %w", o.Source, err) }
+	if err := app.check(); err != nil {
+		return fail(err)
+	}
+	if err := token.check(); err != nil {
+		return fail(err)
+	}
+	server, err := app.server(token.ServerEndpoint, o)
+	if err != nil {
+		return fail(err)
+	}
+	c := newClient(o, token.host())
+	a, err := c.open(token.ClientEndpoint, token)
+	if err != nil {
+		return fail(err)
+	}
+	c.session = newSession(a, o, a.host, token.MemberID)
+	c.session.tokens = &tokens{app: app, server: server, token: token}
+	return c, nil
+}
+
+func (app App) check() error {
+	switch {
+	case app.ClientID == "" || app.ClientSecret == "":
+		return errors.New("the application lacks its ClientID or ClientSecret")
+	case app.Save == nil:
+		return errors.New("the application has no Save: a renewed token would be lost, and with it the sign-in")
+	}
+	return nil
+}
+
+// AuthorizeURL returns the address to which a person is sent to let the
+// application into the portal, such as "example.bitrix24.com". Bitrix24 sends the
+// person back to the address in the application's settings, with the parameters
+// code, server_domain, member_id and state; compare state with what was given here,
+// and give the others to [App.Exchange] within 30 seconds
+// (https://apidocs.bitrix24.com/settings/oauth/index.html). If the person says no,
+// the application is not told.
+func (app App) AuthorizeURL(portal, state string) string {
+	u := url.URL{Scheme: "https", Host: portal, Path: "/oauth/authorize/"}
+	u.RawQuery = url.Values{"client_id": {app.ClientID}, "state": {state}}.Encode()
+	return u.String()
+}
+
+// Exchange returns the token for a code that a person came back with. server is the
+// parameter server_domain beside it, such as "oauth.bitrix.info". It is for the
+// caller to keep the token, and to look whether its MemberID is the one expected.
+// opts may be nil; only what concerns connections, and Hosts, is used of it.
+//
+// The error is of kind [crm.ErrUnauthorized] if the code is worth nothing (any
+// more).
+func (app App) Exchange(ctx context.Context, server, code string, opts *Options) (Token, error) {
+	o, err := opts.complete()
+	if err != nil {
+		return Token{}, err
+	}
+	client, err := app.server("https://"+server+"/rest/", o)
+	if err != nil {
+		return Token{}, fmt.Errorf("%s: %w", o.Source, err)
+	}
+	form := url.Values{"grant_type": {"authorization_code"}, "code": {code}}
+	return app.grant(ctx, client, opAuthorize, form, false, crmhttp.Secret(code))
+}
+
+// server returns a client for the authorization server named by a server_endpoint.
+func (app App) server(endpoint string, o *Options) (*crmhttp.Client, error) {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Host == "" || u.User != nil {
+		return nil, errors.New("the token's server_endpoint is no address such as https://oauth.bitrix.info/rest/")
+	}
+	if !slices.Contains(authorizationHosts, strings.ToLower(u.Host)) && !o.allows(u) {
+		return nil, fmt.Errorf("the authorization server %q is not known; if it is right, name it in Options.Hosts", u.Host)
+	}
+	http := o.http()
+	http.Secrets = []crmhttp.Secret{app.ClientSecret}
+	http.Classify, http.Retry, http.Unrun = classify, retryable, unrun
+	return crmhttp.New(o.Source, u.Scheme+"://"+u.Host, http)
+}
+
+// grant asks the authorization server for a token. The form goes by POST, so that
+// no secret stands in an address.
+func (app App) grant(ctx context.Context, server *crmhttp.Client, op string, form url.Values, idempotent bool, secret crmhttp.Secret) (Token, error) {
+	form.Set("client_id", app.ClientID)
+	form.Set("client_secret", string(app.ClientSecret))
+	response, err := server.Do(ctx, crmhttp.Request{
+		Op: op, Method: http.MethodPost, Path: "oauth/token/", Idempotent: idempotent,
+		Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}},
+		Body:   []byte(form.Encode()), Secrets: []crmhttp.Secret{secret},
+	})
+	if err != nil {
+		return Token{}, err
+	}
+	var token Token
+	if err := server.Decode(op, response, &token); err != nil {
+		return Token{}, err
+	}
+	if err := token.check(); err != nil {
+		return Token{}, server.Error(op, &crm.Error{Kind: crm.ErrBadResponse, Status: response.Status, Message: err.Error()})
+	}
+	return token, nil
+}
+
+// tokens renews the token of a client. All fields but app and server are guarded
+// by the session's mu.
+type tokens struct {
+	app    App
+	server *crmhttp.Client
+	token  Token // the last that was saved
+	// unsaved is a renewed token that could not be saved yet.
+	unsaved *Token
+	flight  *renewal // under way; nil if there is none
+}
+
+// renewal is one renewal, for which everybody waits who needs a token.
+type renewal struct {
+	done chan struct{}
+	err  error // when done is closed
+}
+
+// renew returns when the access is another one than stale. The renewal itself does
+// not end with ctx, because the old token may be worth nothing by then; it ends
+// within the time-outs of its few requests.
+func (c *Client) renew(ctx context.Context, op string, stale *access) error {
+	s := c.session
+	s.mu.Lock()
+	if c.at().token != stale.token {
+		s.mu.Unlock()
+		return nil // somebody else did it
+	}
+	flight := s.tokens.flight
+	if flight == nil {
+		flight = &renewal{done: make(chan struct{})}
+		s.tokens.flight = flight
+		go func() {
+			next, err := c.renewed(context.WithoutCancel(ctx), stale)
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if err == nil {
+				s.now.Store(next)
+				s.named(next.host)
+			}
+			flight.err, s.tokens.flight = err, nil
+			close(flight.done)
+		}()
+	}
+	s.mu.Unlock()
+	select {
+	case <-flight.done:
+		return flight.err
+	case <-ctx.Done():
+		return c.failure(op, &crm.Error{Kind: crm.ErrUnavailable, Err: ctx.Err()})
+	}
+}
+
+// renewed returns the access with a new token, which is saved.
+func (c *Client) renewed(ctx context.Context, stale *access) (*access, error) {
+	t := c.session.tokens
+	next, err := t.next(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if next.ClientEndpoint == "" {
+		next.ClientEndpoint = t.token.ClientEndpoint
+	}
+	if next.MemberID != t.token.MemberID {
+		return nil, c.failure(opRenew, &crm.Error{Kind: crm.ErrBadResponse, Message: "the new token is one of another portal; it is not used"})
+	}
+	a, err := c.open(next.ClientEndpoint, next)
+	if err != nil {
+		return nil, c.failure(opRenew, &crm.Error{Kind: crm.ErrBadResponse, Err: err})
+	}
+	if a.host != stale.host && c.session.moved != nil {
+		c.session.moved(a.host)
+	}
+	t.token = next
+	return a, nil
+}
+
+// next returns a token that is newer than the one in use: one that another process
+// has saved, one that could not be saved before, or one from the authorization
+// server.
+func (t *tokens) next(ctx context.Context, c *Client) (Token, error) {
+	if found, err := t.saved(ctx, c); err != nil || found != nil {
+		return deref(found), err
+	}
+	if t.unsaved == nil {
+		refresh := crmhttp.Secret(t.token.RefreshToken)
+		// Repeating it is the best that can be done when no answer came: if the
+		// first was carried out, the old token may be worth nothing any more.
+		next, err := t.app.grant(ctx, t.server, opRenew, url.Values{
+			"grant_type": {"refresh_token"}, "refresh_token": {t.token.RefreshToken},
+		}, true, refresh)
+		if err != nil {
+			// Perhaps another process was faster.
+			if found, _ := t.saved(ctx, c); found != nil {
+				return *found, nil
+			}
+			return Token{}, err
+		}
+		t.unsaved = &next
+	}
+	if err := t.app.Save(ctx, *t.unsaved); err != nil {
+		return Token{}, c.failure(opRenew, &crm.Error{
+			Kind:    crm.ErrUnavailable,
+			Message: "the new token could not be saved, and is not used before it is", Err: err,
+		})
+	}
+	next := *t.unsaved
+	t.unsaved = nil
+	return next, nil
+}
+
+// saved returns the token that another process has saved; nil if there is none.
+func (t *tokens) saved(ctx context.Context, c *Client) (*Token, error) {
+	if t.app.Load == nil || t.unsaved != nil {
+		return nil, nil
+	}
+	kept, err := t.app.Load(ctx, t.token.MemberID)
+	if err != nil {
+		return nil, c.failure(opRenew, &crm.Error{Kind: crm.ErrUnavailable, Message: "the token that is kept could not be loaded", Err: err})
+	}
+	if kept.AccessToken == t.token.AccessToken || kept.check() != nil {
+		return nil, nil
+	}
+	return &kept, nil
+}
+
+func deref(t *Token) Token {
+	if t == nil {
+		return Token{}
+	}
+	return *t
+}

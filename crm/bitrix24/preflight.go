@@ -1,0 +1,67 @@
+package bitrix24
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/statuslink/statuslink/crm"
+)
+
+// fresh is how old a listing may be that alone proves that a status does not exist.
+const fresh = 10 * time.Second
+
+// listed is what the client knows of the portal's statuses from the last listing
+// that it read. Its zero value is ready to use, and knows nothing.
+type listed struct {
+	last atomic.Pointer[listing]
+}
+
+// listing is one listing.
+type listing struct {
+	at     time.Time
+	scopes map[string]map[string]bool
+}
+
+// note keeps a listing.
+func (l *listed) note(read *crm.Listing) {
+	k := &listing{at: time.Now(), scopes: make(map[string]map[string]bool, len(read.Scopes))}
+	for _, scope := range read.Scopes {
+		k.scopes[scope.ID] = map[string]bool{}
+	}
+	for i := range read.Statuses {
+		ref := &read.Statuses[i].Ref
+		k.scopes[ref.Scope][ref.ID] = true
+	}
+	l.last.Store(k)
+}
+
+// lacks reports whether the last listing covers the status's list, and does not
+// have the status.
+func (l *listed) lacks(status crm.Ref) (at time.Time, lacks bool) {
+	k := l.last.Load()
+	if k == nil {
+		return time.Time{}, false
+	}
+	ids, covered := k.scopes[status.Scope]
+	return k.at, covered && !ids[status.ID]
+}
+
+// refuses returns an error if the status surely does not exist. A listing that
+// lacks it is read again first, because somebody may have made the status
+// meanwhile; where that fails, the portal itself has to decide.
+func (l *listed) refuses(ctx context.Context, c *Client, op string, status crm.Ref) error {
+	at, lacks := l.lacks(status)
+	if lacks && time.Since(at) > fresh {
+		if _, err := c.ListStatuses(ctx); err != nil {
+			return nil //nolint:nilerr // the move is verified in any case
+		}
+		_, lacks = l.lacks(status)
+	}
+	if !lacks {
+		return nil
+	}
+	return c.failure(op, &crm.Error{Kind: crm.ErrNotFound, Message: fmt.Sprintf(
+		"the portal has no status %q in %q; nothing was written", status.ID, status.Scope)})
+}
