@@ -116,7 +116,8 @@ func redirected(response crmhttp.Response) *crm.Error {
 // taken from the redirect, and only if it may have the credentials.
 func (c *Client) follow(op string, from *access, response crmhttp.Response) error {
 	to, err := url.Parse(response.Header.Get("Location"))
-	if err != nil || to.Scheme != "https" || to.User != nil || !(vendors(to.Hostname()) || c.opts.allows(to)) {
+	trusted := err == nil && to.Scheme == "https" && to.User == nil && (vendors(to.Hostname()) || c.opts.allows(to))
+	if !trusted {
 		return c.failure(op, redirected(response))
 	}
 	c.session.mu.Lock()

@@ -116,9 +116,6 @@ func (c *Client) decodeCall(op, method string, response crmhttp.Response) (Resul
 	}
 	var r Result
 	var said wireError
-	bad := func() (Result, error) {
-		return Result{}, c.bad(op, response, "an answer in another form than expected")
-	}
 	for name := range body.Members() {
 		var err error
 		switch string(name) {
@@ -138,7 +135,7 @@ func (c *Client) decodeCall(op, method string, response crmhttp.Response) (Resul
 			err = said.Text.UnmarshalJSON(body.Value())
 		}
 		if err != nil {
-			return bad()
+			return Result{}, c.bad(op, response, "an answer in another form than expected")
 		}
 	}
 	switch {

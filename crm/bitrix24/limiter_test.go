@@ -136,10 +136,11 @@ func TestLimiterEndsWithTheContext(t *testing.T) {
 
 func TestClientsOfOnePortalShareALimiter(t *testing.T) {
 	t.Parallel()
-	if sharedLimiter("one.example") != sharedLimiter("one.example") {
+	one := sharedLimiter("one.example")
+	if one != sharedLimiter("one.example") {
 		t.Error("two Limiters for one portal")
 	}
-	if sharedLimiter("one.example") == sharedLimiter("two.example") {
+	if one == sharedLimiter("two.example") {
 		t.Error("one Limiter for two portals")
 	}
 }

@@ -278,10 +278,10 @@ func (t *tokens) saved(ctx context.Context, c *Client) (*Token, error) {
 	if err != nil {
 		return nil, c.failure(opRenew, &crm.Error{Kind: crm.ErrUnavailable, Message: "the token that is kept could not be loaded", Err: err})
 	}
-	if kept.AccessToken == t.token.AccessToken || kept.check() != nil {
-		return nil, nil
+	if usable := kept.check() == nil; usable && kept.AccessToken != t.token.AccessToken {
+		return &kept, nil
 	}
-	return &kept, nil
+	return nil, nil
 }
 
 func deref(t *Token) Token {
