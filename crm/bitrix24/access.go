@@ -20,6 +20,8 @@ type access struct {
 	host  string
 	path  crmhttp.Secret // of all addresses
 	token crmhttp.Secret // of an application; a webhook has it in its address
+	// loaded is set where another process had saved the token.
+	loaded bool
 }
 
 // session is a client's access, which changes when the portal is renamed or a
@@ -62,10 +64,10 @@ const mostRenames = 3
 
 // post sends the request. It goes on to the portal's new address if that was
 // renamed, and sends again with a new token if the old one was refused: in both
-// cases the portal has not carried out anything.
+// cases the portal has not carried out anything. A token is renewed once; one that
+// another process had saved may be refused before that.
 func (c *Client) post(ctx context.Context, r request) (crmhttp.Response, error) {
-	renewed := false
-	for renames := 0; ; {
+	for renames, renewals := 0, 0; ; {
 		a := c.at()
 		body, err := r.body(string(a.token))
 		if err != nil {
@@ -83,8 +85,8 @@ func (c *Client) post(ctx context.Context, r request) (crmhttp.Response, error) 
 			if err := c.follow(r.op, a, response); err != nil {
 				return crmhttp.Response{}, err
 			}
-		case err != nil && c.session.tokens != nil && !renewed && staleToken(err):
-			renewed = true
+		case err != nil && c.session.tokens != nil && (renewals == 0 || renewals == 1 && a.loaded) && staleToken(err):
+			renewals++
 			if err := c.renew(ctx, r.op, a); err != nil {
 				return crmhttp.Response{}, err
 			}
@@ -113,11 +115,12 @@ func redirected(response crmhttp.Response) *crm.Error {
 }
 
 // follow makes the portal's new host that of all further calls. Only the host is
-// taken from the redirect, and only if it may have the credentials.
+// taken from the redirect, and only if it is another one and may have the
+// credentials.
 func (c *Client) follow(op string, from *access, response crmhttp.Response) error {
 	to, err := url.Parse(response.Header.Get("Location"))
 	trusted := err == nil && to.Scheme == "https" && to.User == nil && (vendors(to.Hostname()) || c.opts.allows(to))
-	if !trusted {
+	if !trusted || portalHost(to) == from.host {
 		return c.failure(op, redirected(response))
 	}
 	c.session.mu.Lock()
@@ -129,21 +132,24 @@ func (c *Client) follow(op string, from *access, response crmhttp.Response) erro
 	if err != nil {
 		return c.failure(op, redirected(response))
 	}
-	next := &access{http: moved, host: portalHost(to), path: from.path, token: from.token}
-	c.session.now.Store(next)
-	c.session.named(next.host)
-	if c.session.moved != nil {
-		c.session.moved(next.host)
-	}
+	next := *from
+	next.http, next.host = moved, portalHost(to)
+	c.session.enter(&next)
 	return nil
 }
 
-// named adds a name of the portal. It runs under mu.
-func (s *session) named(name string) {
-	names := *s.names.Load()
-	if name != "" && !slices.Contains(names, name) {
-		names = append(slices.Clone(names), name)
+// enter makes a the access of all further calls. It runs under mu.
+func (s *session) enter(a *access) {
+	before := s.now.Swap(a)
+	if a.host == before.host {
+		return
+	}
+	if names := *s.names.Load(); !slices.Contains(names, a.host) {
+		names = append(slices.Clone(names), a.host)
 		s.names.Store(&names)
+	}
+	if s.moved != nil {
+		s.moved(a.host)
 	}
 }
 

@@ -145,8 +145,12 @@ func (c *Client) UnbindEvents(ctx context.Context, handler string, events ...str
 		var said struct {
 			Count crmhttp.Int `json:"count"`
 		}
-		if err := results[i].Decode(&said); err != nil {
+		if err := results[i].Err; err != nil {
 			failures = append(failures, err)
+			continue
+		}
+		if err := results[i].Decode(&said); err != nil {
+			failures = append(failures, c.failure(methodEventUnbind, &crm.Error{Kind: crm.ErrBadResponse, Message: "no number of handlers"}))
 		}
 		removed += said.Count.Value
 	}

@@ -191,15 +191,15 @@ func newClient(o *Options, host string) *Client {
 	return c
 }
 
-// open returns the access to a portal with a token.
-func (c *Client) open(address string, token Token) (*access, error) {
-	u, err := endpoint(address)
+// open returns the access to the portal of a token.
+func (c *Client) open(token Token) (*access, error) {
+	u, err := endpoint(token.ClientEndpoint)
 	if err != nil {
 		return nil, err
 	}
 	path := "/" + strings.Trim(u.Path, "/")
 	secret := crmhttp.Secret(token.AccessToken)
-	client, err := crmhttp.New(c.opts.Source, u.Scheme+"://"+u.Host+path, c.httpOptions(secret))
+	client, err := crmhttp.New(c.opts.Source, u.Scheme+"://"+u.Host+path, c.httpOptions(secret, crmhttp.Secret(token.RefreshToken)))
 	if err != nil {
 		return nil, err
 	}
@@ -207,9 +207,9 @@ func (c *Client) open(address string, token Token) (*access, error) {
 }
 
 // httpOptions returns how the portal is talked to.
-func (c *Client) httpOptions(secret crmhttp.Secret) *crmhttp.Options {
+func (c *Client) httpOptions(secrets ...crmhttp.Secret) *crmhttp.Options {
 	o := c.opts.http()
-	o.Secrets = []crmhttp.Secret{secret}
+	o.Secrets = secrets
 	o.Classify, o.Retry, o.Unrun, o.Gate = c.classify, retryable, unrun, c.limiter.wait
 	return o
 }

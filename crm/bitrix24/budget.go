@@ -1,6 +1,7 @@
 package bitrix24
 
 import (
+	"strings"
 	"sync"
 	"time"
 )
@@ -19,7 +20,7 @@ const (
 // (https://apidocs.bitrix24.com/settings/performance/limits.html).
 type budgets struct {
 	mu      sync.Mutex
-	methods map[string]budget
+	methods map[string]budget // by their names in small letters
 }
 
 // budget is that of one method.
@@ -40,12 +41,13 @@ func (b *budgets) note(t Timing, finish time.Time) {
 		b.methods = map[string]budget{}
 	}
 	// The portal's clock may be another one, so only the difference counts.
-	b.methods[t.Method] = budget{free: time.Now().Add(t.OperatingResetAt.Sub(finish))}
+	b.methods[strings.ToLower(t.Method)] = budget{free: time.Now().Add(t.OperatingResetAt.Sub(finish))}
 }
 
 // refused returns how long to wait after a refusal: until the oldest part of the
 // budget is free, by what the portal said last.
 func (b *budgets) refused(method string) time.Duration {
+	method = strings.ToLower(method)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	known := b.methods[method]

@@ -15,7 +15,7 @@ const (
 	// mostFailures is in how many rounds in a row the portal may break down before
 	// a run ends. After each there is a pause, which doubles.
 	mostFailures      = 5
-	firstFailurePause = 250 * time.Millisecond
+	firstFailurePause = time.Second
 )
 
 // answer is what came back for a batch.
@@ -90,7 +90,9 @@ func (b *bulk) handle(a answer) {
 	case a.err != nil:
 		b.failed(a)
 	default:
-		b.failures = 0
+		if a.number > b.counted {
+			b.failures = 0
+		}
 		b.flow.answered(len(a.batch), a.took)
 		for i, m := range a.batch {
 			b.judge(m, &a.results[i])
@@ -116,11 +118,14 @@ func (b *bulk) judge(m *bulkMove, r *result) {
 		b.lost([]*bulkMove{m}, b.failure(&crm.Error{Kind: crm.ErrBadResponse, Message: m.broken.Error()}))
 	default:
 		lead, failed := m.verify(r.timing.Start)
-		if failed != nil {
+		switch {
+		case failed == nil:
+			b.settle(m, crm.MoveDone, lead, nil)
+		case errors.Is(failed.Kind, crm.ErrBadResponse):
+			b.lost([]*bulkMove{m}, b.failure(failed))
+		default:
 			b.settle(m, crm.MoveRefused, crm.Lead{}, b.failure(failed))
-			return
 		}
-		b.settle(m, crm.MoveDone, lead, nil)
 	}
 }
 

@@ -69,7 +69,7 @@ func (c *Client) Call(ctx context.Context, call Call) (Result, error) {
 // check returns what makes the call one that cannot be sent.
 func (call Call) check() error {
 	if call.Method == "" || strings.Trim(strings.ToLower(call.Method), "abcdefghijklmnopqrstuvwxyz0123456789._") != "" {
-		return fmt.Errorf("%q is no method's name", call.Method)
+		return errors.New("the method is no name such as \"crm.item.get\"") // it may be an address, with its secret
 	}
 	if strings.EqualFold(call.Method, methodBatch) {
 		return errors.New("use Client.Batch for a batch")
@@ -181,7 +181,7 @@ func (c *Client) noteBatch(cs commands, results []result, whole Timing) {
 func (c *Client) overBudget(err error, method string) error {
 	var e *crm.Error
 	if errors.As(err, &e) && budgetUsedUp(e) && e.RetryAfter == 0 {
-		e.RetryAfter = c.budgets.refused(strings.ToLower(method))
+		e.RetryAfter = c.budgets.refused(method)
 	}
 	return err
 }
@@ -254,10 +254,10 @@ func newCommands(calls []Call, results []Result) (cs commands, idempotent bool, 
 	}
 	idempotent = true
 	for i, call := range calls {
-		query, err := call.Params.query()
-		if err == nil {
-			err = call.check()
+		if err := call.check(); err != nil {
+			return nil, false, fmt.Errorf("call %d: %w", i+1, err)
 		}
+		query, err := call.Params.query()
 		if err == nil && refers(query) {
 			err = ErrReference
 		}

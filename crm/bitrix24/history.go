@@ -74,6 +74,12 @@ func (c *Client) ReadHistory(ctx context.Context, kind, position string) iter.Se
 					}))
 					return
 				}
+				if hasPipelines(typeID) && !rows[i].Category.Known {
+					yield(crm.HistoryEntry{}, c.failure(opReadHistory, &crm.Error{
+						Kind: crm.ErrBadResponse, Message: "an entry without CATEGORY_ID",
+					}))
+					return
+				}
 				last = id
 				if !yield(rows[i].entry(c.Source(), typeID), nil) {
 					return
@@ -118,7 +124,7 @@ func readHistory(cursor *crmhttp.Cursor) ([]wirePassage, error) {
 	found := false
 	for name := range cursor.Members() {
 		if string(name) == "items" {
-			found = true
+			found, rows = true, nil // of several, the last counts
 			if err := readRows(cursor, &rows, (*wirePassage).read); err != nil {
 				return nil, err
 			}

@@ -98,8 +98,11 @@ func pipelineOf(typeID int, directory string) (int, bool) {
 	}
 	number, found := strings.CutPrefix(directory, pipelinesIn(typeID))
 	category, err := strconv.Atoi(number)
-	return category, found && err == nil && directory == directoryOf(typeID, category)
+	return category, found && err == nil && category >= 0 && directory == directoryOf(typeID, category)
 }
+
+// hasPipelines reports whether items of the type stand in pipelines.
+func hasPipelines(typeID int) bool { return typeID != typeLead && typeID != typeQuote }
 
 // checkLead returns the number of the lead's type, or why the portal has no such
 // lead.
@@ -113,8 +116,8 @@ func (c *Client) checkLead(lead crm.LeadRef) (int, *crm.Error) {
 		return no(fmt.Sprintf("the lead is one of %q; nothing was sent", lead.Source))
 	case !known:
 		return no(fmt.Sprintf("%q is no kind of lead; expected %q, %q, or one such as %q", lead.Kind, KindLead, KindDeal, dynamic+"177"))
-	case lead.ID == "" || len(lead.ID) > 18 || strings.Trim(lead.ID, "0123456789") != "":
-		return no("the lead's ID is no number; nothing was sent")
+	case len(lead.ID) > 18 || strings.Trim(lead.ID, "0") == "" || strings.Trim(lead.ID, "0123456789") != "":
+		return no("the lead's ID is no number of one; nothing was sent")
 	}
 	return typeID, nil
 }
@@ -168,7 +171,7 @@ func (w *wireItem) readOne(cursor *crmhttp.Cursor) error {
 	found := false
 	for name := range cursor.Members() {
 		if string(name) == "item" {
-			found = true
+			found, *w = true, wireItem{} // of several, the last counts
 			if err := w.read(cursor); err != nil {
 				return err
 			}
@@ -185,7 +188,7 @@ func readItems(cursor *crmhttp.Cursor, items *[]wireItem) error {
 	found := false
 	for name := range cursor.Members() {
 		if string(name) == "items" {
-			found = true
+			found, *items = true, nil // of several, the last counts
 			if err := readRows(cursor, items, (*wireItem).read); err != nil {
 				return err
 			}
@@ -197,8 +200,12 @@ func readItems(cursor *crmhttp.Cursor, items *[]wireItem) error {
 	return nil
 }
 
-// lead returns the item as a lead.
-func (w *wireItem) lead(source string, typeID int) crm.Lead {
+// lead returns the item as a lead. The error says that the portal does not tell the
+// pipeline in which it stands: it is never guessed.
+func (w *wireItem) lead(source string, typeID int) (crm.Lead, *crm.Error) {
+	if hasPipelines(typeID) && !w.Category.Known {
+		return crm.Lead{}, &crm.Error{Kind: crm.ErrBadResponse, Message: "an item without categoryId"}
+	}
 	lead := crm.Lead{
 		Ref:     crm.LeadRef{Source: source, Kind: kindOf(typeID), ID: string(w.ID)},
 		Status:  crm.Ref{Source: source, Scope: directoryOf(typeID, w.Category.Value), ID: string(w.Stage)},
@@ -207,7 +214,7 @@ func (w *wireItem) lead(source string, typeID int) crm.Lead {
 	if w.MovedBy != "0" {
 		lead.MovedBy = string(w.MovedBy)
 	}
-	return lead
+	return lead, nil
 }
 
 // movedAt returns when the item came to its stage; the zero time if the portal

@@ -27,11 +27,16 @@ var _ crm.LeadMover = (*Client)(nil)
 // pipeline, and keep the old one; which of its versions do so, and which say no, is
 // not documented. Therefore the answer is looked at: [crm.ErrNotApplied] means that
 // the lead stands in another status, to which it did not come during the call. If
-// it did, a rule of the portal moved it on, and that is success.
+// it did, by the second, a rule of the portal moved it on, and that is success: the
+// status of the lead that is returned says where to. It looks the same when a person
+// put the lead elsewhere in the second in which the call began, and the portal kept
+// it there, or when the lead goes Across to a stage that the other pipeline does not
+// have: Bitrix24 puts it into the first one there with the same outcome.
 //
 // If the last listing that the client read covers the status's list, and the status
-// is not in it, the list is read again, and the move is refused with
-// [crm.ErrNotFound] before anything is written if it is still not there.
+// is not in it, the list is read again unless it is younger than ten seconds, and the
+// move is refused with [crm.ErrNotFound] before anything is written if the status is
+// not there.
 func (c *Client) MoveLead(ctx context.Context, move crm.Move) (crm.Lead, error) {
 	m, unfit := c.newMoving(move)
 	if unfit != nil {
@@ -70,7 +75,8 @@ func (c *Client) newMoving(move crm.Move) (moving, *crm.Error) {
 		return moving{}, unfit
 	}
 	if move.To.Source != c.Source() || move.To.ID == "" {
-		return moving{}, &crm.Error{Kind: crm.ErrNotFound, Message: fmt.Sprintf("the status is one of %q; nothing was sent", move.To.Source)}
+		return moving{}, &crm.Error{Kind: crm.ErrNotFound, Message: fmt.Sprintf(
+			"%q of %q is no status of this portal; nothing was sent", move.To.ID, move.To.Source)}
 	}
 	category, fits := pipelineOf(typeID, move.To.Scope)
 	if !fits {
@@ -79,7 +85,7 @@ func (c *Client) newMoving(move crm.Move) (moving, *crm.Error) {
 	}
 	return moving{
 		move: move, typeID: typeID, category: category,
-		across: move.Across && typeID != typeLead && typeID != typeQuote,
+		across: move.Across && hasPipelines(typeID),
 	}, nil
 }
 
@@ -107,7 +113,10 @@ func (m *moving) query() string {
 // verify says what the portal's answer means, given when it began with the call by
 // its own clock.
 func (m *moving) verify(start time.Time) (crm.Lead, *crm.Error) {
-	lead := m.item.lead(m.move.Lead.Source, m.typeID)
+	lead, unfit := m.item.lead(m.move.Lead.Source, m.typeID)
+	if unfit != nil {
+		return crm.Lead{}, unfit
+	}
 	if !sameID(string(m.item.ID), m.move.Lead.ID) {
 		return crm.Lead{}, &crm.Error{Kind: crm.ErrBadResponse, Message: "the answer is about another lead"}
 	}
@@ -115,7 +124,8 @@ func (m *moving) verify(start time.Time) (crm.Lead, *crm.Error) {
 	if lead.Status == m.move.To {
 		return lead, nil
 	}
-	// The portal says when the item moved to the second.
+	// The portal says when the item moved to the second, so one that had come there in
+	// the very second of the call is taken for moved on.
 	if !lead.MovedAt.IsZero() && !start.IsZero() && !lead.MovedAt.Before(start.Truncate(time.Second)) {
 		return lead, nil
 	}

@@ -1,7 +1,9 @@
 package bitrix24
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -66,12 +68,12 @@ func NewForApp(app App, token Token, opts *Options) (*Client, error) {
 	}
 	server, err := app.server(token.ServerEndpoint, o)
 	if err != nil {
-		return fail(err)
+		return nil, err
 	}
 	c := newClient(o, token.host())
-	a, err := c.open(token.ClientEndpoint, token)
+	a, err := c.open(token)
 	if err != nil {
-		return fail(err)
+		return nil, err
 	}
 	c.session = newSession(a, o, a.host, token.MemberID)
 	c.session.tokens = &tokens{app: app, server: server, token: token}
@@ -115,20 +117,20 @@ func (app App) Exchange(ctx context.Context, server, code string, opts *Options)
 	}
 	client, err := app.server("https://"+server+"/rest/", o)
 	if err != nil {
-		return Token{}, fmt.Errorf("%s: %w", o.Source, err)
+		return Token{}, err
 	}
 	form := url.Values{"grant_type": {"authorization_code"}, "code": {code}}
-	return app.grant(ctx, client, opAuthorize, form, false, crmhttp.Secret(code))
+	return app.grant(ctx, client, opAuthorize, form, nil)
 }
 
 // server returns a client for the authorization server named by a server_endpoint.
 func (app App) server(endpoint string, o *Options) (*crmhttp.Client, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" || u.User != nil {
-		return nil, errors.New("the token's server_endpoint is no address such as https://oauth.bitrix.info/rest/")
+		return nil, fmt.Errorf("%s: the token's server_endpoint is no address such as https://oauth.bitrix.info/rest/", o.Source)
 	}
 	if !slices.Contains(authorizationHosts, strings.ToLower(u.Host)) && !o.allows(u) {
-		return nil, fmt.Errorf("the authorization server %q is not known; if it is right, name it in Options.Hosts", u.Host)
+		return nil, fmt.Errorf("%s: the authorization server %q is not known; if it is right, name it in Options.Hosts", o.Source, u.Host)
 	}
 	http := o.http()
 	http.Secrets = []crmhttp.Secret{app.ClientSecret}
@@ -136,22 +138,35 @@ func (app App) server(endpoint string, o *Options) (*crmhttp.Client, error) {
 	return crmhttp.New(o.Source, u.Scheme+"://"+u.Host, http)
 }
 
-// grant asks the authorization server for a token. The form goes by POST, so that
-// no secret stands in an address.
-func (app App) grant(ctx context.Context, server *crmhttp.Client, op string, form url.Values, idempotent bool, secret crmhttp.Secret) (Token, error) {
+// grant asks the authorization server for a token, which takes the place of old; nil
+// if there is none. The form goes by POST, so that no secret stands in an address.
+func (app App) grant(ctx context.Context, server *crmhttp.Client, op string, form url.Values, old *Token) (Token, error) {
+	secrets := []crmhttp.Secret{crmhttp.Secret(form.Get("code")), crmhttp.Secret(form.Get("refresh_token"))}
 	form.Set("client_id", app.ClientID)
 	form.Set("client_secret", string(app.ClientSecret))
 	response, err := server.Do(ctx, crmhttp.Request{
-		Op: op, Method: http.MethodPost, Path: "oauth/token/", Idempotent: idempotent,
+		Op: op, Method: http.MethodPost, Path: "oauth/token/",
+		// Repeating a renewal is the best that can be done when no answer came: if
+		// the first was carried out, the old token may be worth nothing any more.
+		Idempotent: old != nil,
 		Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}},
-		Body:   []byte(form.Encode()), Secrets: []crmhttp.Secret{secret},
+		Body:   []byte(form.Encode()), Secrets: secrets,
 	})
 	if err != nil {
 		return Token{}, err
 	}
+	var said wireError // also with HTTP 200
+	if json.Unmarshal(response.Body, &said) == nil && said.Code.Present {
+		return Token{}, server.Error(op, describe(said, response.Status, nil))
+	}
 	var token Token
 	if err := server.Decode(op, response, &token); err != nil {
 		return Token{}, err
+	}
+	if old != nil {
+		token.MemberID = cmp.Or(token.MemberID, old.MemberID)
+		token.ClientEndpoint = cmp.Or(token.ClientEndpoint, old.ClientEndpoint)
+		token.ServerEndpoint = cmp.Or(token.ServerEndpoint, old.ServerEndpoint)
 	}
 	if err := token.check(); err != nil {
 		return Token{}, server.Error(op, &crm.Error{Kind: crm.ErrBadResponse, Status: response.Status, Message: err.Error()})
@@ -159,15 +174,15 @@ func (app App) grant(ctx context.Context, server *crmhttp.Client, op string, for
 	return token, nil
 }
 
-// tokens renews the token of a client. All fields but app and server are guarded
-// by the session's mu.
+// tokens renews the token of a client. flight is guarded by the session's mu, and
+// token and unsaved belong to the renewal that is under way.
 type tokens struct {
 	app    App
 	server *crmhttp.Client
 	token  Token // the last that was saved
 	// unsaved is a renewed token that could not be saved yet.
 	unsaved *Token
-	flight  *renewal // under way; nil if there is none
+	flight  *renewal // nil if there is none
 }
 
 // renewal is one renewal, for which everybody waits who needs a token.
@@ -191,12 +206,11 @@ func (c *Client) renew(ctx context.Context, op string, stale *access) error {
 		flight = &renewal{done: make(chan struct{})}
 		s.tokens.flight = flight
 		go func() {
-			next, err := c.renewed(context.WithoutCancel(ctx), stale)
+			next, err := c.renewed(context.WithoutCancel(ctx))
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			if err == nil {
-				s.now.Store(next)
-				s.named(next.host)
+				s.enter(next)
 			}
 			flight.err, s.tokens.flight = err, nil
 			close(flight.done)
@@ -211,82 +225,74 @@ func (c *Client) renew(ctx context.Context, op string, stale *access) error {
 	}
 }
 
-// renewed returns the access with a new token, which is saved.
-func (c *Client) renewed(ctx context.Context, stale *access) (*access, error) {
+// renewed returns the access with a token that is newer than the one in use: one
+// that another process has saved, one that could not be saved before, or one from
+// the authorization server.
+func (c *Client) renewed(ctx context.Context) (*access, error) {
 	t := c.session.tokens
-	next, err := t.next(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	if next.ClientEndpoint == "" {
-		next.ClientEndpoint = t.token.ClientEndpoint
-	}
-	if next.MemberID != t.token.MemberID {
-		return nil, c.failure(opRenew, &crm.Error{Kind: crm.ErrBadResponse, Message: "the new token is one of another portal; it is not used"})
-	}
-	a, err := c.open(next.ClientEndpoint, next)
-	if err != nil {
-		return nil, c.failure(opRenew, &crm.Error{Kind: crm.ErrBadResponse, Err: err})
-	}
-	if a.host != stale.host && c.session.moved != nil {
-		c.session.moved(a.host)
-	}
-	t.token = next
-	return a, nil
-}
-
-// next returns a token that is newer than the one in use: one that another process
-// has saved, one that could not be saved before, or one from the authorization
-// server.
-func (t *tokens) next(ctx context.Context, c *Client) (Token, error) {
-	if found, err := t.saved(ctx, c); err != nil || found != nil {
-		return deref(found), err
-	}
 	if t.unsaved == nil {
-		refresh := crmhttp.Secret(t.token.RefreshToken)
-		// Repeating it is the best that can be done when no answer came: if the
-		// first was carried out, the old token may be worth nothing any more.
+		if a, err := c.load(ctx); a != nil || err != nil {
+			return a, err
+		}
 		next, err := t.app.grant(ctx, t.server, opRenew, url.Values{
 			"grant_type": {"refresh_token"}, "refresh_token": {t.token.RefreshToken},
-		}, true, refresh)
+		}, &t.token)
 		if err != nil {
 			// Perhaps another process was faster.
-			if found, _ := t.saved(ctx, c); found != nil {
-				return *found, nil
+			if a, _ := c.load(ctx); a != nil {
+				return a, nil
 			}
-			return Token{}, err
+			return nil, err
+		}
+		if _, err := c.accept(next); err != nil {
+			return nil, err
 		}
 		t.unsaved = &next
 	}
+	a, err := c.accept(*t.unsaved)
+	if err != nil {
+		return nil, err
+	}
 	if err := t.app.Save(ctx, *t.unsaved); err != nil {
-		return Token{}, c.failure(opRenew, &crm.Error{
+		return nil, a.http.Error(opRenew, &crm.Error{
 			Kind:    crm.ErrUnavailable,
 			Message: "the new token could not be saved, and is not used before it is", Err: err,
 		})
 	}
-	next := *t.unsaved
-	t.unsaved = nil
-	return next, nil
+	t.token, t.unsaved = *t.unsaved, nil
+	return a, nil
 }
 
-// saved returns the token that another process has saved; nil if there is none.
-func (t *tokens) saved(ctx context.Context, c *Client) (*Token, error) {
-	if t.app.Load == nil || t.unsaved != nil {
+// load returns the access with the token that another process has saved; nil if
+// there is none.
+func (c *Client) load(ctx context.Context) (*access, error) {
+	t := c.session.tokens
+	if t.app.Load == nil {
 		return nil, nil
 	}
 	kept, err := t.app.Load(ctx, t.token.MemberID)
 	if err != nil {
 		return nil, c.failure(opRenew, &crm.Error{Kind: crm.ErrUnavailable, Message: "the token that is kept could not be loaded", Err: err})
 	}
-	if usable := kept.check() == nil; usable && kept.AccessToken != t.token.AccessToken {
-		return &kept, nil
+	if kept.check() != nil || kept.AccessToken == t.token.AccessToken {
+		return nil, nil
 	}
-	return nil, nil
+	a, err := c.accept(kept)
+	if err != nil {
+		return nil, err
+	}
+	a.loaded, t.token = true, kept
+	return a, nil
 }
 
-func deref(t *Token) Token {
-	if t == nil {
-		return Token{}
+// accept returns the access with a token that is the portal's.
+func (c *Client) accept(token Token) (*access, error) {
+	if token.MemberID != c.session.tokens.token.MemberID {
+		return nil, c.failure(opRenew, &crm.Error{Kind: crm.ErrBadResponse, Message: "the new token is one of another portal; it is not used"})
 	}
-	return *t
+	a, err := c.open(token)
+	if err != nil {
+		return nil, c.failure(opRenew, &crm.Error{Kind: crm.ErrBadResponse, Err: err})
+	}
+	return a, nil
 }

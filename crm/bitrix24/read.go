@@ -2,8 +2,10 @@ package bitrix24
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,9 +34,9 @@ var (
 )
 
 // ReadLead returns a lead, deal, quote, invoice or item of a smart process as it
-// stands now: see [KindLead] and its neighbours for the Kind. [crm.ErrNotFound] if
-// there is none, or the Kind or the ID cannot be one. A portal that works without
-// leads has none to read.
+// stands now, with the Ref that it was asked for by: see [KindLead] and its
+// neighbours for the Kind. [crm.ErrNotFound] if there is none, or the Kind or the ID
+// cannot be one. A portal that works without leads has none to read.
 func (c *Client) ReadLead(ctx context.Context, lead crm.LeadRef) (crm.Lead, error) {
 	typeID, unfit := c.checkLead(lead)
 	if unfit != nil {
@@ -53,71 +55,59 @@ func (c *Client) ReadLead(ctx context.Context, lead crm.LeadRef) (crm.Lead, erro
 	if !sameID(string(item.ID), lead.ID) {
 		return crm.Lead{}, c.failure(opReadLead, &crm.Error{Kind: crm.ErrBadResponse, Message: "the answer is about another lead"})
 	}
-	return item.lead(c.Source(), typeID), nil
+	read, unfit := item.lead(c.Source(), typeID)
+	if unfit != nil {
+		return crm.Lead{}, c.failure(opReadLead, unfit)
+	}
+	read.Ref = lead
+	return read, nil
 }
 
-// ReadLeads reads many leads in one request for each 2,500. A lead that the list
-// of the portal does not show has an Err of kind [crm.ErrNotFound]: it does not
-// exist, or the one who signed in may not see it.
+// ReadLeads reads many leads, 50 of one Kind with each command of a batch, and so
+// 2,500 of one Kind with each request. Each has the Ref that it was asked for by. A
+// lead that the list of the portal does not show has an Err of kind
+// [crm.ErrNotFound]: it does not exist, or the one who signed in may not see it.
+// What the portal says of a command that fails is the Err of its leads, so that
+// those of a smart process that is gone do not make the others fail.
 func (c *Client) ReadLeads(ctx context.Context, leads []crm.LeadRef) ([]crm.LeadResult, error) {
 	results := make([]crm.LeadResult, len(leads))
-	found := map[crm.LeadRef]crm.Lead{}
-	var cs commands
-	var pages []*[]wireItem
-	var types []int
-	send := func() error {
-		if len(cs) == 0 {
-			return nil
+	found := map[crm.LeadRef]crm.LeadResult{}
+	for pages := range slices.Chunk(c.idPages(leads, results), maxCommands) {
+		if err := c.readIDs(ctx, pages, found); err != nil {
+			return nil, err
 		}
-		if _, err := c.readAll(ctx, opReadLeads, cs); err != nil {
-			return err
-		}
-		for i, page := range pages {
-			for j := range *page {
-				lead := (*page)[j].lead(c.Source(), types[i])
-				found[lead.Ref] = lead
-			}
-		}
-		cs, pages, types = nil, nil, nil
-		return nil
-	}
-	for typeID, ids := range c.byType(leads, results) {
-		for len(ids) > 0 {
-			n := min(pageRows, len(ids))
-			page := new([]wireItem)
-			cs = append(cs, command{"l" + strconv.Itoa(len(cs)), methodList, idQuery(typeID, ids[:n]), func(cursor *crmhttp.Cursor) error {
-				return readItems(cursor, page)
-			}})
-			pages, types, ids = append(pages, page), append(types, typeID), ids[n:]
-			if len(cs) == maxCommands {
-				if err := send(); err != nil {
-					return nil, err
-				}
-			}
-		}
-	}
-	if err := send(); err != nil {
-		return nil, err
 	}
 	for i := range results {
 		if results[i].Err != nil {
 			continue
 		}
-		lead, ok := found[c.canonical(leads[i])]
-		if !ok {
+		result, ok := found[c.canonical(leads[i])]
+		switch {
+		case !ok:
 			results[i].Err = c.failure(opReadLeads, &crm.Error{Kind: crm.ErrNotFound, Message: "the portal does not list the lead"})
-			continue
+		case result.Err != nil:
+			results[i].Err = result.Err
+		default:
+			results[i].Lead = result.Lead
+			results[i].Lead.Ref = leads[i]
 		}
-		results[i].Lead = lead
 	}
 	return results, nil
 }
 
-// byType yields the IDs of leads of one type after another, each once. Leads that
-// cannot be get their error.
-func (c *Client) byType(leads []crm.LeadRef, results []crm.LeadResult) iter.Seq2[int, []string] {
-	var types []int
-	ids := map[int][]string{}
+// idPage is a list of items by their IDs, of which there are as many as it shows.
+type idPage struct {
+	typeID int
+	ids    []string
+	rows   []wireItem
+	broken error // what cannot be read of the answer
+}
+
+// idPages returns pages with all leads, each once. Leads that cannot be get their
+// error.
+func (c *Client) idPages(leads []crm.LeadRef, results []crm.LeadResult) []*idPage {
+	var pages []*idPage
+	last := map[int]*idPage{} // by type
 	seen := map[crm.LeadRef]bool{}
 	for i, lead := range leads {
 		typeID, unfit := c.checkLead(lead)
@@ -130,18 +120,71 @@ func (c *Client) byType(leads []crm.LeadRef, results []crm.LeadResult) iter.Seq2
 			continue
 		}
 		seen[lead] = true
-		if len(ids[typeID]) == 0 {
-			types = append(types, typeID)
+		page := last[typeID]
+		if page == nil || len(page.ids) == pageRows {
+			page = &idPage{typeID: typeID}
+			pages, last[typeID] = append(pages, page), page
 		}
-		ids[typeID] = append(ids[typeID], lead.ID)
+		page.ids = append(page.ids, lead.ID)
 	}
-	return func(yield func(int, []string) bool) {
-		for _, typeID := range types {
-			if !yield(typeID, ids[typeID]) {
-				return
+	return pages
+}
+
+// readIDs reads pages with one request, and puts what it says into found. Its error
+// tells that none of them could be read.
+func (c *Client) readIDs(ctx context.Context, pages []*idPage, found map[crm.LeadRef]crm.LeadResult) error {
+	cs := make(commands, len(pages))
+	for i, page := range pages {
+		cs[i] = command{"l" + strconv.Itoa(i), methodList, idQuery(page.typeID, page.ids), func(cursor *crmhttp.Cursor) error {
+			page.broken = readItems(cursor, &page.rows)
+			return nil // it is looked at below, also where another command failed
+		}}
+	}
+	response, err := c.post(ctx, request{op: opReadLeads, method: methodBatch, idempotent: true, body: func(token string) ([]byte, error) {
+		return cs.encode(false, token)
+	}})
+	if err != nil {
+		return c.overBudget(err, methodBatch)
+	}
+	said, err := c.decodeBatch(opReadLeads, cs, response)
+	if err != nil {
+		return err
+	}
+	var failure error // that is none of a single Kind
+	answered := false
+	for i, page := range pages {
+		r := &said[i]
+		switch {
+		case r.err != nil:
+			err := c.overBudget(c.failure(opReadLeads, r.err), methodList)
+			if failure == nil && !errors.Is(err, crm.ErrNotFound) {
+				failure = err
 			}
+			for _, id := range page.ids {
+				found[crm.LeadRef{Source: c.Source(), Kind: kindOf(page.typeID), ID: id}] = crm.LeadResult{Err: err}
+			}
+			continue
+		case !r.answered:
+			return c.bad(opReadLeads, response, "the batch holds no answer to "+methodList)
+		case page.broken != nil:
+			return c.bad(opReadLeads, response, "JSON of another form than expected, in "+methodList+explain(page.broken))
+		}
+		answered = true
+		for j := range page.rows {
+			lead, unfit := page.rows[j].lead(c.Source(), page.typeID)
+			if unfit != nil {
+				return c.failure(opReadLeads, unfit)
+			}
+			if !slices.Contains(page.ids, lead.Ref.ID) {
+				return c.bad(opReadLeads, response, "the portal lists a lead that was not asked for")
+			}
+			found[lead.Ref] = crm.LeadResult{Lead: lead}
 		}
 	}
+	if answered {
+		return nil
+	}
+	return failure
 }
 
 // canonical returns the one form of a lead's identity in which the portal's answers
@@ -199,7 +242,11 @@ func (c *Client) ListLeads(ctx context.Context, query crm.LeadQuery) iter.Seq2[c
 			}
 			for i := range page {
 				last = number64(string(page[i].ID))
-				lead := page[i].lead(c.Source(), typeID)
+				lead, unfit := page[i].lead(c.Source(), typeID)
+				if unfit != nil {
+					yield(crm.Lead{}, c.failure(opListLeads, unfit))
+					return
+				}
 				if len(wanted) > 0 && !wanted[lead.Status] {
 					continue // it moved, or the same stage stands in another pipeline
 				}

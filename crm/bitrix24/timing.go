@@ -67,12 +67,16 @@ func seconds(data []byte) time.Duration {
 	return time.Duration(value * float64(time.Second))
 }
 
+// latest is near the end of the year 9999, behind which no time can be written as
+// JSON.
+const latest = 253402300799 - 48*3600
+
 // moment returns a Unix time; the zero time if it is none.
 func moment(data []byte) time.Time {
 	value := number(data)
-	if value <= 0 {
+	if value <= 0 || value > latest {
 		return time.Time{}
 	}
 	whole, part := math.Modf(value)
-	return time.Unix(int64(whole), int64(part*1e6)*1e3)
+	return time.Unix(int64(whole), int64(math.Round(part*1e6))*1e3)
 }

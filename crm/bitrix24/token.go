@@ -16,7 +16,8 @@ import (
 // Token is what an application signs in to one portal with
 // (https://apidocs.bitrix24.com/settings/oauth/index.html). Encoded as JSON it
 // holds its secrets, so that it can be kept; keep it as carefully as a password.
-// Printed or logged in any way it shows the portal only.
+// Printed or logged by itself it shows the portal only. What holds a Token does so
+// too if its field is exported and it is not written as JSON.
 type Token struct {
 	AccessToken  string `json:"access_token"`
 	RefreshToken string `json:"refresh_token"`
