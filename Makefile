@@ -2,7 +2,7 @@
 
 GOLANGCI_LINT = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: test lint fmt fuzz bench laws api
+.PHONY: test lint fmt fuzz bench table laws api
 
 test: ## all tests, as in CI
 	go test -race -shuffle=on -count=1 ./...
@@ -29,6 +29,9 @@ fuzz: ## every fuzz test, FUZZTIME each
 BENCH = .
 bench: ## benchmarks; compare two runs with golang.org/x/perf/cmd/benchstat
 	go test -run='^$$' -bench='$(BENCH)' -benchmem -count=6 ./...
+
+table: ## what a bulk change costs, into crm/bitrix24/PERFORMANCE.md
+	go test -count=1 -run='^TestBulkTable$$' ./crm/bitrix24 -write-table
 
 CHECKS = 20000
 laws: ## the promises of a synchronisation, over many random histories

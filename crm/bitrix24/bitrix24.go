@@ -1,7 +1,10 @@
 // Package bitrix24 is the client for Bitrix24 (https://www.bitrix24.com), a CRM
-// with leads, deals in pipelines, and smart processes. It reads the portal's
-// lists of statuses through version 2 of the REST API, signed in by an incoming
-// webhook.
+// with leads, deals in pipelines, and smart processes. It reads the portal's lists
+// of statuses, reads and moves leads, one or many thousands, and receives what the
+// portal says of changes, through version 2 of the REST API. It signs in by an
+// incoming webhook ([New]) or as an application ([NewForApp]).
+//
+// # Statuses
 //
 // Each list, which Bitrix24 calls a directory, is a scope: "STATUS" has the
 // statuses of leads, "DEAL_STAGE" the stages of the main pipeline of deals,
@@ -16,18 +19,52 @@
 // (https://apidocs.bitrix24.com/settings/how-to-call-rest-api/batch.html).
 //
 // The same ID stands in several directories, "NEW" in most, so only the pair of
-// Scope and ID tells statuses apart. What is not sure about the API, and
-// therefore:
+// Scope and ID tells statuses apart.
 //
-//   - whether the list of statuses has pages: the documentation says so in
+// # Leads
+//
+// A [crm.LeadRef] names leads, deals, quotes, invoices and items of smart
+// processes, by Kind: [KindLead], [KindDeal], "dynamic:177". They are read by
+// [Client.ReadLead], [Client.ReadLeads] and [Client.ListLeads], and moved by
+// [Client.MoveLead] and, up to 50 in one request, [Client.MoveLeads]. A move is
+// verified by what the portal answers.
+//
+// # Events
+//
+// [Events] is the [http.Handler] for outgoing webhooks and for the events that an
+// application binds with [Client.BindEvents]. The portal sends each event once, and
+// those that nobody took are lost: [Client.ReadHistory] reads what happened
+// meanwhile.
+//
+// # Limits
+//
+// The portal counts requests, and the time that each method takes
+// (https://apidocs.bitrix24.com/settings/performance/limits.html). The clients of
+// a process share one [Limiter] for each portal, so that they rarely meet the
+// first; a bulk change that meets the second waits until it may go on. In tests,
+// where many clients talk to a fake portal that has no limits, give each client a
+// [NewNoLimiter].
+//
+// # What is not sure
+//
+//   - Whether the list of statuses has pages: the documentation says so in
 //     words, the server's known source ignores pages. Pages are followed where
 //     they come, and the rows are counted against the portal's own total, so
-//     that a part is never taken for the whole (https://apidocs.bitrix24.com/api-reference/crm/status/crm-status-list.html);
-//   - whether a portal without leads still lists their statuses: it does not
-//     matter, the client asks for the portal's mode;
-//   - which pipelines the webhook's owner may see: their names and sequence are
+//     that a part is never taken for the whole (https://apidocs.bitrix24.com/api-reference/crm/status/crm-status-list.html).
+//   - Whether a portal without leads still lists their statuses: it does not
+//     matter, the client asks for the portal's mode.
+//   - Which pipelines the webhook's owner may see: their names and sequence are
 //     shown by rights, their stages are not. A pipeline without a name that can
 //     be read has that of its directory.
+//   - What becomes of a move to a stage that does not exist: portals keep the old
+//     one and say yes, or say no. Both are errors here, [crm.ErrNotApplied] and
+//     [crm.ErrRejected].
+//   - Whether the time of a batch counts for its commands' methods, as documented,
+//     or for "batch", and where it is reported: all of it is looked at, see
+//     [Timing].
+//   - Whether an old refresh token still works after a renewal: the client does
+//     not count on it.
+//   - Whether events come in their order, or twice: neither is counted on.
 package bitrix24
 
 import (

@@ -99,3 +99,53 @@ func NumericCode() APIError {
 func WrongEncoding() APIError {
 	return APIError{http.StatusOK, "WRONG_ENCODING", "Wrong request encoding"}
 }
+
+// SmartProcessNotFound says that there is no such entityTypeId.
+func SmartProcessNotFound() APIError {
+	return APIError{http.StatusBadRequest, "NOT_FOUND", "Smart process not found"}
+}
+
+// NotFoundLegacy is [NotFound] as crm.lead.* and crm.deal.* say it: without a
+// code. The server's known source has "Lead is not found" too.
+func NotFoundLegacy() APIError { return APIError{http.StatusBadRequest, "", "Not found"} }
+
+// StageForbidden says that the webhook's owner may not put the item into that
+// stage. The documentation has "-" as the code; "0" and an empty one are possible
+// too, and the text is assumed.
+func StageForbidden() APIError {
+	return APIError{http.StatusBadRequest, "-", "You do not have permission to move the item to this stage"}
+}
+
+// codeRequired is the code of [FieldRequired].
+const codeRequired = "CRM_FIELD_ERROR_REQUIRED"
+
+// FieldRequired says that the stage needs a field that is empty. The text is
+// assumed.
+func FieldRequired(name string) APIError {
+	return APIError{http.StatusBadRequest, codeRequired, `Field "` + name + `" is required`}
+}
+
+// FieldInvalid says that a field has a value that it may not have, such as
+// "Stage".
+func FieldInvalid(name string) APIError {
+	return APIError{http.StatusBadRequest, "CRM_FIELD_ERROR_VALUE_NOT_VALID", `Invalid value for field "` + name + `"`}
+}
+
+// noValue says that a call lacks a parameter.
+func noValue(name string) *APIError {
+	return &APIError{Code: 100, Text: "Could not find value for parameter {" + name + "}"}
+}
+
+// badArgument says that a list has no such field to filter or to sort by. The
+// text is assumed.
+func badArgument(parameter, field string) *APIError {
+	return &APIError{Code: "INVALID_ARG_VALUE", Text: "Invalid " + parameter + ": field '" + field + "' is not allowed"}
+}
+
+// invalidID says that an old method got no number.
+func invalidID() *APIError { return &APIError{Code: "", Text: "ID is not defined or invalid."} }
+
+// fieldsNotArray says that an old method got no fields.
+func fieldsNotArray() *APIError {
+	return &APIError{Code: "", Text: "Parameter 'fields' must be array."}
+}

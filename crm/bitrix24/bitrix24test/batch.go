@@ -1,27 +1,29 @@
 package bitrix24test
 
-import (
-	"strings"
-	"time"
-)
+import "strings"
 
 // maxCommands is how many commands a batch may hold.
 const maxCommands = 50
 
 // batch runs the commands one after the other. Its answer is good even if they
-// all failed. What comes without commands is assumed. References to earlier
-// results, such as "$result[key]", are not replaced here.
-func (p *Portal) batch(params *phpMap) (reply, *APIError) {
+// all failed. What comes without commands is assumed. It runs without mu, and
+// so does what it calls: other requests may come between the commands.
+func (p *Portal) batch(v *visit, params *phpMap) (reply, *APIError) {
+	if failed := p.beginBatch(); failed != nil {
+		return reply{}, failed
+	}
 	results, failures, totals, nexts, spent := new(phpMap), new(phpMap), new(phpMap), new(phpMap), new(phpMap)
 	halt := truth(params.get("halt"))
 	commands, ok := params.get("cmd").(*phpMap)
 	if !ok {
 		commands = new(phpMap)
 	}
+	sections := map[string]*phpMap{"result": results, "error": failures, "total": totals, "next": nexts, "time": spent}
 	for i, key := range commands.keys {
-		start := time.Now()
-		said, failed, ran := p.command(i, commands.get(key))
+		said, failed, ran := p.command(v, i, commands.values[i], sections)
 		switch {
+		case v.over:
+			return reply{}, nil
 		case !ran:
 			continue
 		case failed != nil:
@@ -34,20 +36,36 @@ func (p *Portal) batch(params *phpMap) (reply, *APIError) {
 			if said.next > 0 {
 				nexts.set(key, said.next)
 			}
-			spent.set(key, times(start, true))
+			spent.set(key, said.time)
 		}
 		if failed != nil && halt {
 			break
 		}
 	}
-	return reply{result: array(
+	said := reply{result: array(
 		"result", results, "result_error", failures,
-		"result_total", totals, "result_next", nexts, "result_time", spent)}, nil
+		"result_total", totals, "result_next", nexts, "result_time", spent)}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	said.time = p.times(v.start, v.request, methodBatch, p.operating.inBatches)
+	return said, nil
 }
 
-// command runs one command of a batch. A command that is no text is not run, and
-// nothing is said about it, but it counts for the length. It runs under mu.
-func (p *Portal) command(i int, command any) (said reply, failed *APIError, ran bool) {
+// beginBatch counts a batch and returns the error that it meets as a whole, or
+// nil.
+func (p *Portal) beginBatch() *APIError {
+	if failed := p.blocked(methodBatch, false); failed != nil {
+		return failed
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.begin(methodBatch)
+}
+
+// command runs one command of a batch, which may refer to what was said so far. A
+// command that is no text is not run, and nothing is said about it, but it counts
+// for the length.
+func (p *Portal) command(v *visit, i int, command any, sections map[string]*phpMap) (said reply, failed *APIError, ran bool) {
 	if i >= maxCommands {
 		return reply{}, &APIError{Code: "ERROR_BATCH_LENGTH_EXCEEDED", Text: "Max batch length exceeded"}, true
 	}
@@ -57,10 +75,20 @@ func (p *Portal) command(i int, command any) (said reply, failed *APIError, ran 
 	}
 	name, query := splitCommand(line)
 	if strings.EqualFold(name, methodBatch) {
-		return reply{}, &APIError{Code: "ERROR_BATCH_METHOD_NOT_ALLOWED", Text: "Method is not allowed for batch usage"}, true
+		failed := batchInBatch()
+		return reply{}, &failed, true
 	}
-	said, failed = p.call(name, parseQuery(query))
+	params := parseQuery(query)
+	if strings.Contains(query, "$") || strings.Contains(query, "%24") {
+		params = resolve(params, sections).(*phpMap)
+	}
+	said, failed = p.run(v, name, params, true)
 	return said, failed, true
+}
+
+// batchInBatch says that a batch holds another.
+func batchInBatch() APIError {
+	return APIError{Code: "ERROR_BATCH_METHOD_NOT_ALLOWED", Text: "Method is not allowed for batch usage"}
 }
 
 // splitCommand takes a command apart as PHP's parse_url does: what follows a

@@ -12,22 +12,32 @@
 //	defer server.Close()
 //	client, err := bitrix24.New(server.Webhook(), nil)
 //
-// It serves version 2 of the REST API for an incoming webhook: batch, profile,
-// scope, server.time, method.get, crm.settings.mode.get, crm.category.list,
-// crm.category.get, crm.status.list, crm.status.get, crm.status.fields,
-// crm.status.entity.types and crm.status.entity.items. The calls that change
-// something are not served; the portal is changed by methods of [Portal], as
-// people do in the web interface. A new portal has the statuses of
-// [DefaultStatuses] and the pipelines of [DefaultPipelines]. All names and
-// numbers are invented.
+// [Portal.Install] installs an application, which calls with tokens; the token
+// server stands at [Portal.TokenURL]. For it there are app.info, event.bind,
+// unbind, get and test, event.offline.get, clear and error, and, for webhooks
+// too, events and feature.get. What happens to items is told to outgoing webhooks
+// and to the application's handlers: the events wait until [Portal.Deliver] sends
+// them, or [Portal.DeliverTo] without a network.
+//
+// It serves version 2 of the REST API: batch with references to earlier results, profile, scope,
+// server.time, method.get, crm.settings.mode.get, crm.category.list, get, add,
+// update and delete, crm.status.list, get, fields, add, update, delete, entity.types and
+// entity.items, crm.item.list, get, add, update and delete, crm.lead.list, get
+// and update, crm.deal.list, get and update, and crm.stagehistory.list. What
+// people do in the web interface is done by methods of [Portal], which change
+// statuses, pipelines and items. A new portal has the statuses of
+// [DefaultStatuses], the pipelines of [DefaultPipelines], and no items. All names
+// and numbers are invented.
 package bitrix24test
 
 import (
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/statuslink/statuslink/crm/crmfault"
 )
@@ -43,19 +53,33 @@ const (
 
 // Portal is a fake Bitrix24 portal with one incoming webhook: an [http.Handler]
 // with state. It is made by [New] or [NewServer]; its zero value is not usable.
-// All methods are safe for concurrent use, also while requests run; a request,
-// and so a whole batch, is answered from one state.
+// All methods are safe for concurrent use, also while requests run. Each command
+// is answered from one state, while others may come between the commands of a
+// batch.
 //
 // The embedded handler makes requests fail, holds them and counts them;
-// [Portal.FailCommand] and [Portal.Calls] do so with the calls inside a batch.
+// [Portal.FailCommand] and [Portal.Calls] do so with the calls inside a batch, and
+// [Portal.FailItem] with those that name one item. [Portal.SetLatency],
+// [Portal.SetRateLimit] and [Portal.SetOperatingLimit] make the portal as slow
+// and as strict as a real one; a new portal takes no time and has no limits.
 type Portal struct {
 	*crmfault.Handler
+
+	methods map[string]method
 
 	mu            sync.Mutex
 	secret        string
 	statuses      []Status
 	pipelines     []Pipeline
 	processes     []smartProcess
+	items         map[int][]*Item       // by type, each by ID
+	lastItem      map[int]int           // by type
+	history       map[int][]*historyRow // by type
+	lastHistory   int
+	rules         map[stageOf]string
+	forbidden     map[stageOf]APIError
+	failingItems  map[[2]int]APIError
+	wrongStage    WrongStage
 	lastRow       int
 	lastPipeline  int
 	lastType      int
@@ -65,23 +89,39 @@ type Portal struct {
 	categoryPages int
 	failures      map[string][]failure
 	calls         map[string]int
+	bucket        bucket
+	operating     operating
+	requestTime   time.Duration
+	commandTime   time.Duration
+	atOnce        int
+	mostAtOnce    int
+	app           application
 }
 
 // New returns a portal with the webhook of [DefaultUserID] and [DefaultSecret],
 // [DefaultStatuses] and [DefaultPipelines].
 func New() *Portal {
 	p := &Portal{
-		secret:    DefaultSecret,
-		pipelines: DefaultPipelines(),
-		processes: []smartProcess{{177, "Доставка"}},
-		lastType:  177,
-		failures:  map[string][]failure{},
-		calls:     map[string]int{},
+		methods:      allMethods(),
+		secret:       DefaultSecret,
+		pipelines:    DefaultPipelines(),
+		processes:    []smartProcess{{177, "Доставка"}},
+		lastType:     177,
+		items:        map[int][]*Item{},
+		lastItem:     map[int]int{},
+		history:      map[int][]*historyRow{},
+		rules:        map[stageOf]string{},
+		forbidden:    map[stageOf]APIError{},
+		failingItems: map[[2]int]APIError{},
+		failures:     map[string][]failure{},
+		calls:        map[string]int{},
+		operating:    operating{inCalls: true, inCommands: true, methods: map[string]*baskets{}},
+		app:          newApplication(),
 	}
 	for _, pipeline := range p.pipelines {
 		p.lastPipeline = max(p.lastPipeline, pipeline.ID)
 	}
-	p.Handler = crmfault.New(http.HandlerFunc(p.serve))
+	p.Handler = crmfault.New(http.HandlerFunc(p.route))
 	p.SetStatuses(DefaultStatuses()...)
 	return p
 }
@@ -99,7 +139,15 @@ type Server struct {
 // The caller closes it.
 func NewServer() *Server {
 	p := New()
-	server := httptest.NewServer(p)
+	return newServer(p, httptest.NewServer(p))
+}
+
+// newServer gives the portal, and its token server, the address of the server.
+func newServer(p *Portal, server *httptest.Server) *Server {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.app.scheme, p.app.host, _ = strings.Cut(server.URL, "://")
+	p.app.authHost, p.app.loopback = p.app.host, server.URL
 	return &Server{Portal: p, URL: server.URL, server: server}
 }
 
@@ -113,12 +161,22 @@ func (s *Server) Close() {
 // HTTPClient returns an HTTP client whose connections end with [Server.Close].
 func (s *Server) HTTPClient() *http.Client { return s.server.Client() }
 
-// Webhook returns the address to give to a client, with a slash at its end.
-func (s *Server) Webhook() string { return s.URL + s.WebhookPath() }
+// OtherHost returns another name, with a port, under which the same server is
+// reached, to give to [Portal.RenamePortal].
+func (s *Server) OtherHost() string {
+	_, port, _ := net.SplitHostPort(s.server.Listener.Addr().String())
+	return net.JoinHostPort("localhost", port)
+}
 
-// Webhook returns the address to give to a client that uses the portal's
-// Transport, with a slash at its end. Its host is [DefaultHost].
-func (p *Portal) Webhook() string { return "https://" + DefaultHost + p.WebhookPath() }
+// Webhook returns the address to give to a client, with a slash at its end. That
+// of a [Portal] alone is for a client that uses its Transport. The host is that
+// of [Portal.Host].
+func (p *Portal) Webhook() string {
+	p.mu.Lock()
+	base := p.app.scheme + "://" + p.app.host
+	p.mu.Unlock()
+	return base + p.WebhookPath()
+}
 
 // WebhookPath returns the path that all calls begin with, such as
 // "/rest/17/SECRET/". A method's name is put behind it, also to ask how many
@@ -172,8 +230,8 @@ func (p *Portal) SetCategoryPageSize(n int) {
 }
 
 // Calls returns how often the method was called, alone and in batches, failed
-// calls included. Requests with a bad secret and commands that a batch did not
-// run are not counted.
+// calls included. Requests with a bad secret, those that the rate limit refused,
+// and commands that a batch did not come to are not counted.
 func (p *Portal) Calls(method string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()

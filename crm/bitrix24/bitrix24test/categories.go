@@ -33,23 +33,11 @@ func (p *Portal) categoryList(params *phpMap) (reply, *APIError) {
 // categoryGet is crm.category.get. What it says of a pipeline that the webhook's
 // owner may not see is assumed.
 func (p *Portal) categoryGet(params *phpMap) (reply, *APIError) {
-	typeID, failed := p.categoryType(params)
+	i, failed := p.categoryNamed(params)
 	if failed != nil {
 		return reply{}, failed
 	}
-	id := number(params.get("id"))
-	for _, pipeline := range p.pipelines {
-		if pipeline.TypeID != typeID || pipeline.ID != id {
-			continue
-		}
-		if pipeline.Hidden {
-			failed := AccessDenied()
-			return reply{}, &failed
-		}
-		return reply{result: array("category", pipeline.category())}, nil
-	}
-	notFound := NotFound()
-	return reply{}, &notFound
+	return reply{result: array("category", p.pipelines[i].category())}, nil
 }
 
 // categoryType returns the type that a call asks for. Contacts and companies,
@@ -60,7 +48,7 @@ func (p *Portal) categoryType(params *phpMap) (int, *APIError) {
 	typeID := number(value)
 	switch {
 	case value == nil:
-		return 0, &APIError{Code: 100, Text: "Could not find value for parameter {entityTypeId}"}
+		return 0, noValue("entityTypeId")
 	case typeID == typeLead:
 		return 0, &APIError{Code: "ENTITY_TYPE_NOT_SUPPORTED", Text: `Entity type "Lead" is not supported`}
 	case typeID == typeQuote:
@@ -68,7 +56,8 @@ func (p *Portal) categoryType(params *phpMap) (int, *APIError) {
 	case typeID == typeDeal, typeID == typeInvoice, typeID >= firstSmart && p.knowsProcess(typeID):
 		return typeID, nil
 	}
-	return 0, &APIError{Code: "NOT_FOUND", Text: "Smart process not found"}
+	notFound := SmartProcessNotFound()
+	return 0, &notFound
 }
 
 // category is the pipeline as crm.category.* writes it. The main pipeline of

@@ -110,8 +110,7 @@ func semanticInfo(prefix, start, success, failure string) *phpMap {
 // like a missing parameter is assumed.
 func (p *Portal) entityItems(params *phpMap) (reply, *APIError) {
 	scope := text(params.get("entityId"))
-	known := slices.ContainsFunc(p.directories(), func(row any) bool { return row.(*phpMap).get("ID") == scope })
-	if !known {
+	if !p.hasDirectory(scope) {
 		return reply{}, &APIError{Code: "", Text: "The parameter entityId is not defined or invalid."}
 	}
 	items := []any{}

@@ -60,3 +60,32 @@ func Example() {
 	// 200 [{Новая} {Подготовка документов} {Счёт на предоплату} {В работе} {Финальный счёт} {Образцы отправлены} {Сделка успешна} {Сделка провалена} {Анализ причины провала}]
 	// 2 requests, 2 calls
 }
+
+// Leads are moved by requests here, and one of them by a rule of the portal.
+func ExamplePortal_AddLead() {
+	p := bitrix24test.New()
+	p.AddLead("NEW")
+	p.AddLead("NEW")
+	p.Automate("STATUS", "IN_PROCESS", "PROCESSED")
+
+	client := p.HTTPClient()
+	for _, command := range []string{"entityTypeId=1&id=1&fields[stageId]=JUNK", "entityTypeId=1&id=2&fields[stageId]=IN_PROCESS"} {
+		request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, p.Webhook()+"crm.item.update?"+command, nil)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		response, err := client.Do(request)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		_ = response.Body.Close()
+	}
+	for _, lead := range p.Items(1) {
+		fmt.Println(lead.ID, lead.PreviousStage, lead.Stage)
+	}
+	// Output:
+	// 1 NEW JUNK
+	// 2 IN_PROCESS PROCESSED
+}

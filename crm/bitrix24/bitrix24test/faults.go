@@ -59,16 +59,26 @@ func (p *Portal) FailCommand(n int, method string, e APIError) {
 	}
 }
 
-// RecoverCommands takes back all errors of [Portal.FailCommand] that no call has
-// met yet.
+// FailItem makes all calls that name one item answer with the error, such as
+// [AccessDenied], until [Portal.Recover] or [Portal.RecoverCommands]; lists show
+// the item as before. There need not be such an item.
+func (p *Portal) FailItem(typeID, id int, e APIError) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.failingItems[[2]int{typeID, id}] = e
+}
+
+// RecoverCommands takes back all errors of [Portal.FailItem], and those of
+// [Portal.FailCommand] that no call has met yet.
 func (p *Portal) RecoverCommands() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	clear(p.failures)
+	clear(p.failingItems)
 }
 
-// Recover takes back all faults that no request, and all errors that no call has
-// met yet.
+// Recover takes back all faults that no request has met yet, and does what
+// [Portal.RecoverCommands] does.
 func (p *Portal) Recover() {
 	p.Handler.Recover()
 	p.RecoverCommands()

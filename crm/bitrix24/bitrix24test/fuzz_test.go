@@ -16,10 +16,17 @@ func FuzzParameters(f *testing.F) {
 	f.Add(byte(1), "filter[][", "filter[NAME][]=%zz&order[SORT]=DESC&a[b[c]=1&[]=2&x[9223372036854775807]=&x[]=")
 	f.Add(byte(2), "", "--b\r\nContent-Disposition: form-data; name=\"start\"\r\n\r\n7\r\n--b--")
 	f.Add(byte(3), "start=99999999999999999999", "id=165")
+	f.Add(byte(0), "entityTypeId=1", `{"filter": {">=id": 3, "!@stageId": ["NEW"], "<movedTime": "2026-08-20"}, "order": {"stageId": "DESC"}, "start": 50}`)
+	f.Add(byte(0), "entityTypeId=1", `{"id": 7, "fields": {"stageId": "JUNK", "STATUS_ID": "1", "categoryId": -1, "ENTITY_ID": "STATUS"}}`)
+	f.Add(byte(1), "entityTypeId=1", "filter[@id][]=7&filter[@id][]=x&filter[%3Eid]=99999999999999999999&start=-1&select[]=*")
 	f.Fuzz(func(t *testing.T, mediaType byte, query, body string) {
 		p := bitrix24test.New()
 		p.SetPageSize(50)
-		for _, method := range []string{"crm.status.list", "crm.status.get", "crm.category.get", "crm.status.entity.items"} {
+		p.AddItems(51, bitrix24test.Item{TypeID: 1})
+		for _, method := range []string{
+			"crm.status.list", "crm.status.get", "crm.category.get", "crm.status.entity.items", "crm.status.add", "crm.status.update",
+			"crm.item.list", "crm.lead.list", "crm.stagehistory.list", "crm.item.update", "crm.lead.update", "crm.item.add", "crm.item.delete",
+		} {
 			status, answer := send(p, http.MethodPost, p.WebhookPath()+method, query, mediaTypes[int(mediaType)%len(mediaTypes)], body)
 			if status != 200 && status != 400 || !json.Valid([]byte(answer)) {
 				t.Errorf("%s: %d %s", method, status, answer)
@@ -31,6 +38,7 @@ func FuzzParameters(f *testing.F) {
 func FuzzBatch(f *testing.F) {
 	f.Add(byte(0), `{"halt": 0, "cmd": {"a": "crm.status.list?filter[ENTITY_ID]=STATUS", "b": "nothing", "c": 7}}`)
 	f.Add(byte(0), `{"halt": 1, "cmd": ["profile", "batch", "scope#?"]}`)
+	f.Add(byte(0), `{"cmd": {"a": "profile", "b": "crm.status.get?id=$result[a][ID]&x=%24result[a]$next[a][]", "c": "scope?a[]=$error[b]"}}`)
 	f.Add(byte(0), `{"cmd": {"<&>": "crm.category.list?entityTypeId=%32", "": "a?b?c", "\u2028": "//x:1"}}`)
 	f.Add(byte(1), `halt=false&cmd[0]=profile&cmd[1]=crm.status.get%3Fid%3D165&cmd[]=scope`)
 	f.Fuzz(func(t *testing.T, mediaType byte, body string) {

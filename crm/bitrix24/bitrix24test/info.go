@@ -20,8 +20,11 @@ func (p *Portal) profile(*phpMap) (reply, *APIError) {
 		"PERSONAL_GENDER", "", "TIME_ZONE", "Europe/Moscow")}, nil
 }
 
-// scope is scope: what the webhook may be used for.
-func (p *Portal) scope(*phpMap) (reply, *APIError) {
+// scope is scope: what the webhook or the application may be used for.
+func (p *Portal) scope(params *phpMap) (reply, *APIError) {
+	if byApplication(params) {
+		return reply{result: p.app.scopes()}, nil
+	}
 	return reply{result: []any{"crm", "user_brief"}}, nil
 }
 
@@ -33,6 +36,8 @@ func (p *Portal) serverTime(*phpMap) (reply, *APIError) {
 // methodGet is method.get. Of Bitrix24's methods it knows those that are served
 // here.
 func (p *Portal) methodGet(params *phpMap) (reply, *APIError) {
-	served := methodNamed(strings.ToLower(text(params.get("name")))) != nil
-	return reply{result: array("isExisting", served, "isAvailable", served)}, nil
+	name := strings.ToLower(text(params.get("name")))
+	served := p.methods[name] != nil
+	allowed := served && p.permit(byApplication(params), name, new(phpMap)) == nil
+	return reply{result: array("isExisting", served, "isAvailable", allowed)}, nil
 }

@@ -73,7 +73,7 @@ func TestOtherMethods(t *testing.T) {
 	if now.Result.Before(before) || now.Result.After(time.Now()) {
 		t.Errorf("server.time = %v", now.Result)
 	}
-	for name, want := range map[string]bool{"crm.Status.list": true, "crm.status.add": false, "": false} {
+	for name, want := range map[string]bool{"crm.Status.list": true, "crm.dealcategory.list": false, "": false} {
 		var answer struct {
 			Result struct{ IsExisting, IsAvailable bool }
 		}

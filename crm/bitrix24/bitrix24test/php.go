@@ -35,7 +35,7 @@ func appendValue(b []byte, value any) []byte {
 				b = append(b, ',')
 			}
 			b = append(appendText(b, key), ':')
-			b = appendValue(b, v.get(key))
+			b = appendValue(b, v.values[i])
 		}
 		return append(b, '}')
 	}
@@ -61,12 +61,29 @@ var escapes = map[rune]string{
 	'\b': `\b`, '\f': `\f`, '\n': `\n`, '\r': `\r`, '\t': `\t`, '\u2028': `\u2028`, '\u2029': `\u2029`,
 }
 
+// raw holds the characters of ASCII that are written as they are.
+var raw = func() (set [utf8.RuneSelf]bool) {
+	for c := range set {
+		set[c] = c >= ' ' && escapes[rune(c)] == ""
+	}
+	return set
+}()
+
 // appendText writes a text. What the portal makes of a text that is not UTF-8 is
 // not known; here it has U+FFFD in it.
 func appendText(b []byte, s string) []byte {
 	const digits = "0123456789abcdef"
 	b = append(b, '"')
-	for _, r := range s {
+	for start := 0; start < len(s); {
+		end := start
+		for end < len(s) && s[end] < utf8.RuneSelf && raw[s[end]] {
+			end++
+		}
+		b = append(b, s[start:end]...)
+		if end == len(s) {
+			break
+		}
+		r, size := utf8.DecodeRuneInString(s[end:])
 		if escape, found := escapes[r]; found {
 			b = append(b, escape...)
 		} else if r < ' ' {
@@ -74,6 +91,7 @@ func appendText(b []byte, s string) []byte {
 		} else {
 			b = utf8.AppendRune(b, r)
 		}
+		start = end + size
 	}
 	return append(b, '"')
 }

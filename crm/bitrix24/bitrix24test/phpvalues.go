@@ -15,6 +15,8 @@ func text(value any) string {
 		if v {
 			return "1"
 		}
+	case int:
+		return strconv.Itoa(v)
 	case json.Number:
 		if f, err := v.Float64(); err == nil && strings.ContainsAny(v.String(), ".eE") {
 			return strconv.FormatFloat(f, 'f', -1, 64)

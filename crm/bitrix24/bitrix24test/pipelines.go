@@ -118,7 +118,8 @@ func (p *Portal) HidePipeline(id int, hidden bool) error {
 
 // DeletePipeline removes a pipeline with its directory and stages. The error
 // says that there is no such pipeline, or that it is the default one of its type,
-// which Bitrix24 does not delete either.
+// which Bitrix24 does not delete either. Items stay where they were; Bitrix24 does
+// not delete a pipeline that has any.
 func (p *Portal) DeletePipeline(id int) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -129,10 +130,15 @@ func (p *Portal) DeletePipeline(id int) error {
 	if p.pipelines[i].Default {
 		return fmt.Errorf("bitrix24test: pipeline %d is the default one", id)
 	}
+	p.removePipeline(i)
+	return nil
+}
+
+// removePipeline takes a pipeline out, with its stages. It runs under mu.
+func (p *Portal) removePipeline(i int) {
 	scope := p.pipelines[i].Scope()
 	p.statuses = slices.DeleteFunc(p.statuses, func(s Status) bool { return s.Scope == scope })
 	p.pipelines = slices.Delete(p.pipelines, i, i+1)
-	return nil
 }
 
 // addPipeline adds a pipeline and its stages. It runs under mu.

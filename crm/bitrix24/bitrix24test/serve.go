@@ -1,6 +1,7 @@
 package bitrix24test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -16,12 +17,27 @@ type reply struct {
 	counted bool
 	total   int
 	next    int
+	time    *phpMap
 }
 
 // serve answers one request.
 func (p *Portal) serve(w http.ResponseWriter, r *http.Request) {
+	p.enter()
+	defer p.leave()
 	status, body := p.answer(r)
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	respond(w, r, status, body)
+}
+
+// respond sends an answer. A client that has gone gets nothing.
+func respond(w http.ResponseWriter, r *http.Request, status int, body []byte) {
+	if r.Context().Err() != nil {
+		panic(http.ErrAbortHandler)
+	}
+	mediaType := "application/json; charset=utf-8"
+	if bytes.HasPrefix(body, []byte("<")) {
+		mediaType = "text/html"
+	}
+	w.Header().Set("Content-Type", mediaType)
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
 }
@@ -30,7 +46,6 @@ func (p *Portal) serve(w http.ResponseWriter, r *http.Request) {
 // method's name, and what comes for a path outside "/rest/" or another HTTP
 // method than GET and POST, is assumed.
 func (p *Portal) answer(r *http.Request) (status int, body []byte) {
-	start := time.Now()
 	path, found := strings.CutPrefix(r.URL.Path, "/rest/")
 	if !found {
 		return http.StatusNotFound, nil
@@ -39,18 +54,23 @@ func (p *Portal) answer(r *http.Request) (status int, body []byte) {
 		return http.StatusMethodNotAllowed, nil
 	}
 	params := parameters(r)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	parts := strings.SplitN(path, "/", 3)
-	if len(parts) < 3 {
-		return NoAuth().answer()
+	v, method, failed := p.admit(r, path, params)
+	if !v.wait(v.request) {
+		return timedOut()
 	}
-	if parts[0] != strconv.Itoa(DefaultUserID) || parts[1] != p.secret {
-		return InvalidCredentials().answer()
-	}
-	method := strings.TrimSuffix(strings.ToLower(strings.TrimSuffix(parts[2], "/")), ".json")
-	said, failed := p.call(method, params)
 	if failed != nil {
+		return failed.answer()
+	}
+	var said reply
+	if method == methodBatch {
+		said, failed = p.batch(v, params)
+	} else {
+		said, failed = p.run(v, method, params, false)
+	}
+	switch {
+	case v.over:
+		return timedOut()
+	case failed != nil:
 		return failed.answer()
 	}
 	envelope := array("result", said.result)
@@ -60,61 +80,78 @@ func (p *Portal) answer(r *http.Request) (status int, body []byte) {
 	if said.counted {
 		envelope.set("total", said.total)
 	}
-	envelope.set("time", times(start, method != methodBatch))
+	envelope.set("time", said.time)
 	return http.StatusOK, encode(envelope)
 }
 
-// method is a method of the portal. It runs under mu.
-type method func(p *Portal, params *phpMap) (reply, *APIError)
-
-const methodBatch = "batch"
-
-// methodNamed returns the method, or nil.
-func methodNamed(name string) method {
-	switch name {
-	case methodBatch:
-		return (*Portal).batch
-	case "crm.category.get":
-		return (*Portal).categoryGet
-	case "crm.category.list":
-		return (*Portal).categoryList
-	case "crm.settings.mode.get":
-		return (*Portal).modeGet
-	case "crm.status.entity.items":
-		return (*Portal).entityItems
-	case "crm.status.entity.types":
-		return (*Portal).entityTypes
-	case "crm.status.fields":
-		return (*Portal).statusFields
-	case "crm.status.get":
-		return (*Portal).statusGet
-	case "crm.status.list":
-		return (*Portal).statusList
-	case "method.get":
-		return (*Portal).methodGet
-	case "profile":
-		return (*Portal).profile
-	case "scope":
-		return (*Portal).scope
-	case "server.time":
-		return (*Portal).serverTime
+// admit lets a request in and returns the method that it calls, or what it is
+// answered instead.
+func (p *Portal) admit(r *http.Request, path string, params *phpMap) (v *visit, method string, failed *APIError) {
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	v = &visit{ctx: r.Context(), start: now, due: now, request: p.requestTime, command: p.commandTime}
+	if failed = p.bucket.take(now); failed != nil {
+		return v, "", failed
 	}
-	return nil
+	method, v.byApp, failed = p.access(path, params)
+	return v, method, failed
 }
 
-// call runs one call, alone or in a batch. It runs under mu.
-func (p *Portal) call(name string, params *phpMap) (reply, *APIError) {
+// run runs one command, alone or in a batch, when its time has passed. It says
+// nothing where the request is cut off.
+func (p *Portal) run(v *visit, name string, params *phpMap, inBatch bool) (said reply, failed *APIError) {
 	name = strings.ToLower(name)
-	p.calls[name]++
-	if failed := p.failing(name); failed != nil {
+	start, request, charged, shown := v.start, v.request, name, &p.operating.inCalls
+	if inBatch {
+		start, request, shown = time.Now(), 0, &p.operating.inCommands
+	}
+	if failed = p.blocked(name, inBatch); failed != nil {
 		return reply{}, failed
 	}
-	run := methodNamed(name)
-	if run == nil {
-		failed := MethodNotFound()
-		return reply{}, &failed
+	if !v.wait(v.command) {
+		return reply{}, nil
 	}
-	return run(p, params)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if inBatch && p.operating.charge == ChargeBatch {
+		charged = methodBatch
+	}
+	p.operating.add(time.Now(), charged, v.command)
+	if failed = p.begin(name); failed != nil {
+		return reply{}, failed
+	}
+	run := p.methods[name]
+	if run == nil {
+		notFound := MethodNotFound()
+		return reply{}, &notFound
+	}
+	if failed = p.permit(v.byApp, name, params); failed != nil {
+		return reply{}, failed
+	}
+	if said, failed = run(p, params); failed == nil {
+		said.time = p.times(start, request, name, *shown)
+	}
+	return said, failed
+}
+
+// blocked returns the error of a method that has used up its time.
+func (p *Portal) blocked(name string, inBatch bool) *APIError {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if inBatch && p.operating.charge == ChargeBatch || !p.operating.exhausted(time.Now(), name) {
+		return nil
+	}
+	p.calls[name]++
+	failed := OperationTimeLimit()
+	return &failed
+}
+
+// begin counts a call and returns the error that it meets, or nil. It runs under
+// mu.
+func (p *Portal) begin(name string) *APIError {
+	p.calls[name]++
+	return p.failing(name)
 }
 
 // paged returns the rows of the page that the call asks for, of n rows, or all
@@ -143,19 +180,20 @@ var moscow = time.FixedZone("MSK", 3*60*60)
 
 const layout = "2006-01-02T15:04:05-07:00"
 
-// times returns what the portal says of a call's time. The fields of the load
-// limiter, which only portals in the cloud have, stand beside single calls and
-// those in a batch, and not beside the batch.
-func times(start time.Time, operating bool) *phpMap {
+// times returns what the portal says of a call's time. What a request took by
+// itself is not processing. The fields of the load limiter stand where
+// [Portal.ShowOperating] has them. It runs under mu.
+func (p *Portal) times(start time.Time, request time.Duration, method string, operating bool) *phpMap {
 	finish := time.Now()
 	duration := finish.Sub(start)
 	m := array(
 		"start", moment(start), "finish", moment(finish),
-		"duration", seconds(duration), "processing", seconds(duration/2),
+		"duration", seconds(duration), "processing", seconds(max(0, duration-request)),
 		"date_start", start.In(moscow).Format(layout), "date_finish", finish.In(moscow).Format(layout))
 	if operating {
-		m.set("operating_reset_at", int(start.Unix())+600)
-		m.set("operating", 0)
+		spent, reset := p.operating.sum(finish, method)
+		m.set("operating_reset_at", reset)
+		m.set("operating", seconds(spent))
 	}
 	return m
 }

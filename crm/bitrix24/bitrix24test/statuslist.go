@@ -155,7 +155,7 @@ func orNull(s string) any {
 func (p *Portal) statusGet(params *phpMap) (reply, *APIError) {
 	id := number(params.get("id"))
 	if id <= 0 {
-		return reply{}, &APIError{Code: "", Text: "ID is not defined or invalid."}
+		return reply{}, invalidID()
 	}
 	for _, s := range p.visible() {
 		if s.RowID == id {
