@@ -128,14 +128,23 @@ func (c *Client) follow(op string, from *access, response crmhttp.Response) erro
 	if c.at() != from {
 		return nil // somebody else was told before
 	}
-	moved, err := from.http.At("https://" + to.Host + string(from.path))
+	next, err := from.on(portalHost(to))
 	if err != nil {
 		return c.failure(op, redirected(response))
 	}
-	next := *from
-	next.http, next.host = moved, portalHost(to)
-	c.session.enter(&next)
+	c.session.enter(next)
 	return nil
+}
+
+// on returns the access at another host.
+func (a *access) on(host string) (*access, error) {
+	client, err := a.http.At("https://" + host + string(a.path))
+	if err != nil {
+		return nil, err
+	}
+	next := *a
+	next.http, next.host = client, host
+	return &next, nil
 }
 
 // enter makes a the access of all further calls. It runs under mu.

@@ -149,8 +149,8 @@ func (app App) grant(ctx context.Context, server *crmhttp.Client, op string, for
 		// Repeating a renewal is the best that can be done when no answer came: if
 		// the first was carried out, the old token may be worth nothing any more.
 		Idempotent: old != nil,
-		Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}},
-		Body:   []byte(form.Encode()), Secrets: secrets,
+		Header:     http.Header{"Content-Type": {"application/x-www-form-urlencoded"}},
+		Body:       []byte(form.Encode()), Secrets: secrets,
 	})
 	if err != nil {
 		return Token{}, err
@@ -206,9 +206,13 @@ func (c *Client) renew(ctx context.Context, op string, stale *access) error {
 		flight = &renewal{done: make(chan struct{})}
 		s.tokens.flight = flight
 		go func() {
+			before := s.tokens.token.ClientEndpoint
 			next, err := c.renewed(context.WithoutCancel(ctx))
 			s.mu.Lock()
 			defer s.mu.Unlock()
+			if host := c.at().host; err == nil && host != next.host && s.tokens.token.ClientEndpoint == before {
+				next, err = next.on(host) // the portal itself told of it, and the token does not know yet
+			}
 			if err == nil {
 				s.enter(next)
 			}

@@ -44,7 +44,8 @@ type Token struct {
 // String names the portal.
 func (t Token) String() string { return "bitrix24.Token(" + t.host() + ")" }
 
-// Format prints what String returns, whatever the verb.
+// Format prints what String returns, whatever the verb but %p, for which package fmt
+// asks nobody.
 func (t Token) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, t.String()) }
 
 // LogValue is what String returns.
