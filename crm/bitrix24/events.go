@@ -1,19 +1,18 @@
 package bitrix24
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
-	"sync"
 
 	"github.com/statuslink/statuslink/crm"
+	"github.com/statuslink/statuslink/crm/crmhook"
 )
 
 // EventOptions say whose events [NewEvents] receives. [EventOptions.Tokens] or
@@ -53,6 +52,10 @@ type EventOptions struct {
 	//
 	// The sender waits for Install, which is called by many goroutines at once.
 	Install func(ctx context.Context, install Install) error
+	// ReadLeads, if it is not nil, reads the leads of events before they are handed
+	// over, all that wait in one request: give [Client.ReadLeads]. An event carries
+	// the lead's Status then, unless the lead could not be read.
+	ReadLeads func(ctx context.Context, leads []crm.LeadRef) ([]crm.LeadResult, error)
 	// QueueSize is how many events may wait; 0 means 1024.
 	QueueSize int
 	// MaxBody is the greatest size of a message in bytes; 0 means 64 KiB, where
@@ -112,18 +115,13 @@ func (EventOptions) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "bitr
 // The Type of an event is its name in capitals. Its Raw may hold the tokens of a
 // user, as well as its senders' own.
 type Events struct {
+	*crmhook.Receiver
+
 	source   string
 	memberID string
 	tokens   [][sha256.Size]byte
 	portal   func(ctx context.Context, memberID string) (token, source string, err error)
 	install  func(ctx context.Context, install Install) error
-	maxBody  int64
-	workers  int
-	logger   *slog.Logger
-
-	mu     sync.Mutex
-	queue  eventQueue
-	counts [len(eventAnswers)]uint64
 }
 
 var _ crm.EventSource = (*Events)(nil)
@@ -132,12 +130,7 @@ var _ crm.EventSource = (*Events)(nil)
 // options that cannot be meant, show no token.
 func NewEvents(opts EventOptions) (*Events, error) {
 	e := &Events{
-		source: opts.Source, memberID: opts.MemberID, portal: opts.Portal, install: opts.Install,
-		maxBody: opts.MaxBody, workers: opts.Workers, logger: opts.Logger,
-	}
-	e.queue = newEventQueue(&e.mu, opts.QueueSize)
-	if e.source == "" {
-		e.source = DefaultSource
+		source: cmp.Or(opts.Source, DefaultSource), memberID: opts.MemberID, portal: opts.Portal, install: opts.Install,
 	}
 	fail := func(text string) (*Events, error) { return nil, fmt.Errorf("%s: event options: %s", e.source, text) }
 	if len(opts.Tokens) == 0 && opts.Portal == nil {
@@ -153,225 +146,85 @@ func NewEvents(opts EventOptions) (*Events, error) {
 	if opts.MemberID != "" && !isMember(opts.MemberID) {
 		return fail("MemberID: not one that a portal could have")
 	}
-	if opts.QueueSize < 0 || opts.MaxBody < 0 || opts.Workers < 0 {
-		return fail("QueueSize, MaxBody or Workers is negative")
-	}
-	if e.maxBody == 0 {
-		e.maxBody = 64 << 10
-	}
-	if e.workers == 0 {
-		e.workers = 8
-	}
-	if e.logger == nil {
-		e.logger = slog.New(slog.DiscardHandler)
+	var err error
+	e.Receiver, err = crmhook.New(crmhook.Options{
+		Source: e.source, MediaType: "application/x-www-form-urlencoded", Receive: e.receive, ReadLeads: opts.ReadLeads,
+		QueueSize: opts.QueueSize, MaxBody: opts.MaxBody, Workers: opts.Workers, Logger: opts.Logger,
+	})
+	if err != nil {
+		return nil, err
 	}
 	return e, nil
 }
 
-// Source returns the source given in [EventOptions], or [DefaultSource].
-func (e *Events) Source() string { return e.source }
-
 // Format prints the source, whatever the verb.
 func (e *Events) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "bitrix24.Events(%s)", e.source) }
 
-// EventStats counts the messages since [NewEvents]. Each is counted once, by how
-// it was answered.
-type EventStats struct {
-	Accepted  uint64 // 200: handed over, or waiting for it
-	Installed uint64 // 200: taken by [EventOptions.Install]
-	Refused   uint64 // 403: the sender is not known, or Install returned an error
-	Unchecked uint64 // 503: [EventOptions.Portal] returned an error
-	Full      uint64 // 503: too many events were waiting
-	Stopped   uint64 // 503: no Run was draining
-	Malformed uint64 // 400, 405, 413, 415: no event, or one that cannot be read
-	// Handled is how many of the accepted were handed over, and handle returned.
-	Handled uint64
-	// Waiting is how many of the accepted wait now, for this Run or the next.
-	Waiting int
-}
-
-// Stats returns the counts, all of the same moment.
-func (e *Events) Stats() EventStats {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	n := &e.counts
-	return EventStats{
-		Accepted:  n[eventAccepted],
-		Installed: n[eventInstalled],
-		Refused:   n[eventRefused],
-		Unchecked: n[eventUnchecked],
-		Full:      n[eventFull],
-		Stopped:   n[eventStopped],
-		Malformed: n[eventMalformed] + n[eventTooLarge] + n[eventNoForm] + n[eventNoPost],
-		Handled:   e.queue.handled,
-		Waiting:   e.queue.waiting,
-	}
-}
-
-// eventAnswer says how a message was answered.
-type eventAnswer uint8
-
-const (
-	eventAccepted eventAnswer = iota
-	eventInstalled
-	eventRefused
-	eventUnchecked
-	eventFull
-	eventStopped
-	eventMalformed
-	eventTooLarge
-	eventNoForm
-	eventNoPost
-)
-
-var eventAnswers = [...]struct {
-	status int
-	level  slog.Level
-	text   string
-}{
-	eventAccepted:  {http.StatusOK, slog.LevelDebug, "accepted"},
-	eventInstalled: {http.StatusOK, slog.LevelInfo, "installed"},
-	eventRefused:   {http.StatusForbidden, slog.LevelInfo, "sender refused"},
-	eventUnchecked: {http.StatusServiceUnavailable, slog.LevelWarn, "sender could not be checked"},
-	eventFull:      {http.StatusServiceUnavailable, slog.LevelWarn, "lost: the queue is full"},
-	eventStopped:   {http.StatusServiceUnavailable, slog.LevelWarn, "lost: nobody drains the queue"},
-	eventMalformed: {http.StatusBadRequest, slog.LevelInfo, "no event that can be read"},
-	eventTooLarge:  {http.StatusRequestEntityTooLarge, slog.LevelInfo, "too large"},
-	eventNoForm:    {http.StatusUnsupportedMediaType, slog.LevelInfo, "no form"},
-	eventNoPost:    {http.StatusMethodNotAllowed, slog.LevelInfo, "no POST"},
-}
-
-// ServeHTTP checks one message and puts its event into the queue; see [Events]
-// for the answers. It waits for nothing but the message's body,
-// [EventOptions.Portal] and [EventOptions.Install].
-func (e *Events) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ctx := r.Context()
-	event, answer := e.receive(w, r)
-	e.mu.Lock()
-	if answer == eventAccepted {
-		answer = e.queue.push(event)
-	}
-	e.counts[answer]++
-	e.mu.Unlock()
-	how := eventAnswers[answer]
-	if answer == eventNoPost {
-		w.Header().Set("Allow", http.MethodPost)
-	}
-	w.WriteHeader(how.status)
-	if e.logger.Enabled(ctx, how.level) {
-		e.logger.LogAttrs(ctx, how.level, "crm event", slog.String("source", e.source),
-			slog.String("answer", how.text), slog.String("type", event.Type))
-	}
-}
-
-// receive reads a message. The event has its Type only if the sender is known.
-func (e *Events) receive(w http.ResponseWriter, r *http.Request) (event crm.Event, answer eventAnswer) {
-	if r.Method != http.MethodPost {
-		return event, eventNoPost
-	}
-	if !isForm(r.Header.Get("Content-Type")) {
-		return event, eventNoForm
-	}
-	body, err := readEvent(http.MaxBytesReader(w, r.Body, e.maxBody), min(r.ContentLength, e.maxBody))
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return event, eventTooLarge
-	}
-	if err != nil {
-		return event, eventMalformed
-	}
+// receive checks and decodes one message.
+func (e *Events) receive(ctx context.Context, _ *http.Request, body []byte) (crm.Event, error) {
 	form, err := decodeEvent(body)
 	if err != nil {
-		return event, eventMalformed
+		return crm.Event{}, crmhook.ErrMalformed
 	}
 	if form.name == appInstall && e.install != nil {
-		return event, e.installed(r.Context(), &form)
+		return crm.Event{}, e.installed(ctx, &form)
 	}
-	source, answer := e.sender(r.Context(), &form)
-	if answer != eventAccepted {
-		return event, answer
-	}
-	event, err = form.event(source)
+	source, err := e.sender(ctx, &form)
 	if err != nil {
-		return event, eventMalformed
+		return crm.Event{}, err
 	}
-	event.Raw = body
-	return event, eventAccepted
+	return form.event(source)
 }
 
 // installed hands an installation over.
-func (e *Events) installed(ctx context.Context, form *eventForm) eventAnswer {
+func (e *Events) installed(ctx context.Context, form *eventForm) error {
 	install, err := form.installation()
 	switch {
 	case err != nil:
-		return eventMalformed
+		return crmhook.ErrMalformed
 	case e.memberID != "" && install.Token.MemberID != e.memberID, e.install(ctx, install) != nil:
-		return eventRefused
+		return crmhook.ErrSender
 	}
-	return eventInstalled
+	return crmhook.ErrTaken
 }
 
 // sender returns the Source of the event's sender, if it is accepted.
-func (e *Events) sender(ctx context.Context, form *eventForm) (source string, answer eventAnswer) {
+func (e *Events) sender(ctx context.Context, form *eventForm) (source string, err error) {
 	member := string(unescaped(form.memberID))
 	if e.memberID != "" && member != e.memberID {
-		return "", eventRefused
+		return "", crmhook.ErrSender
 	}
 	token := unescaped(form.applicationToken)
 	if len(token) == 0 {
-		return "", eventRefused
+		return "", crmhook.ErrSender
 	}
 	given, equal := sha256.Sum256(token), 0
 	for i := range e.tokens { // all of them: the time does not tell which one it was
 		equal |= subtle.ConstantTimeCompare(given[:], e.tokens[i][:])
 	}
 	if equal == 1 {
-		return e.source, eventAccepted
+		return e.source, nil
 	}
 	if e.portal == nil || !isMember(member) {
-		return "", eventRefused
+		return "", crmhook.ErrSender
 	}
-	expected, source, err := e.portal(ctx, member)
+	var expected string
+	expected, source, err = e.portal(ctx, member)
 	if err != nil {
-		return "", eventUnchecked
+		return "", crmhook.ErrUnchecked
 	}
 	hash := sha256.Sum256([]byte(expected)) // of an empty one it is that of no token
 	if subtle.ConstantTimeCompare(given[:], hash[:]) == 0 {
-		return "", eventRefused
+		return "", crmhook.ErrSender
 	}
 	if source == "" {
 		source = e.source
 	}
-	return source, eventAccepted
+	return source, nil
 }
 
 // isMember reports whether a portal's member ID may look so. All that were seen
 // are 32 hexadecimal digits.
 func isMember(id string) bool {
 	return 0 < len(id) && len(id) <= 64 && !strings.ContainsFunc(id, notInSecret)
-}
-
-// isForm reports whether the media type is that of a form, or is missing.
-func isForm(contentType string) bool {
-	media, _, _ := strings.Cut(contentType, ";")
-	media = strings.TrimSpace(media)
-	return media == "" || strings.EqualFold(media, "application/x-www-form-urlencoded")
-}
-
-// readEvent reads to the end, with one allocation if size is right.
-func readEvent(r io.Reader, size int64) ([]byte, error) {
-	body := make([]byte, 0, max(size, 0)+1) // one more to see the end
-	for {
-		n, err := r.Read(body[len(body):cap(body)])
-		body = body[:len(body)+n]
-		if errors.Is(err, io.EOF) {
-			return body, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		if len(body) == cap(body) {
-			body = slices.Grow(body, max(512, len(body)))
-		}
-	}
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/statuslink/statuslink/crm"
+	"github.com/statuslink/statuslink/crm/crmhook"
 )
 
 // FuzzEventForm compares the decoder with that of net/url, where that one reads
@@ -87,7 +88,7 @@ func FuzzEvent(f *testing.F) {
 		if !slices.Contains([]int{400, 403, 413, 503}, w.Code) {
 			t.Errorf("HTTP %d", w.Code) // there is no Run
 		}
-		if (w.Code == 503) != (events.Stats() == EventStats{Stopped: 1}) {
+		if (w.Code == 503) != (events.Stats() == crmhook.Stats{Stopped: 1}) {
 			t.Errorf("HTTP %d, %+v", w.Code, events.Stats())
 		}
 		form, err := decodeEvent(body)

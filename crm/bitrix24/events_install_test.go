@@ -18,6 +18,7 @@ import (
 	"github.com/statuslink/statuslink/crm"
 	"github.com/statuslink/statuslink/crm/bitrix24"
 	"github.com/statuslink/statuslink/crm/bitrix24/bitrix24test"
+	"github.com/statuslink/statuslink/crm/crmhook"
 )
 
 func TestParseInstall(t *testing.T) {
@@ -159,20 +160,20 @@ func TestInstallations(t *testing.T) {
 		opts   bitrix24.EventOptions
 		body   string
 		status int
-		stats  bitrix24.EventStats
+		stats  crmhook.Stats
 		asked  int // how often Install was called
 		events int
 	}{
-		"an unknown token":           {bitrix24.EventOptions{Install: install(nil)}, unknown, 200, bitrix24.EventStats{Installed: 1}, 1, 0},
-		"a known token":              {bitrix24.EventOptions{Install: install(nil)}, fixture, 200, bitrix24.EventStats{Installed: 1}, 1, 0},
-		"refused":                    {bitrix24.EventOptions{Install: install(errors.New("a forged token"))}, fixture, 403, bitrix24.EventStats{Refused: 1}, 1, 0},
-		"incomplete":                 {bitrix24.EventOptions{Install: install(nil)}, incomplete, 400, bitrix24.EventStats{Malformed: 1}, 0, 0},
-		"the only portal":            {bitrix24.EventOptions{Install: install(nil), MemberID: eventMember}, unknown, 200, bitrix24.EventStats{Installed: 1}, 1, 0},
-		"another portal":             {bitrix24.EventOptions{Install: install(nil), MemberID: "another"}, fixture, 403, bitrix24.EventStats{Refused: 1}, 0, 0},
-		"no Install, known token":    {bitrix24.EventOptions{}, fixture, 200, bitrix24.EventStats{Accepted: 1, Handled: 1}, 0, 1},
-		"no Install, unknown token":  {bitrix24.EventOptions{}, unknown, 403, bitrix24.EventStats{Refused: 1}, 0, 0},
-		"removed, not installed":     {bitrix24.EventOptions{Install: install(nil)}, eventFixture(t, "event_app_uninstall.form"), 200, bitrix24.EventStats{Accepted: 1, Handled: 1}, 0, 1},
-		"an unknown token, a change": {bitrix24.EventOptions{Install: install(nil)}, strings.Replace(unknown, "ONAPPINSTALL", "ONAPPTEST", 1), 403, bitrix24.EventStats{Refused: 1}, 0, 0},
+		"an unknown token":           {bitrix24.EventOptions{Install: install(nil)}, unknown, 200, crmhook.Stats{Taken: 1}, 1, 0},
+		"a known token":              {bitrix24.EventOptions{Install: install(nil)}, fixture, 200, crmhook.Stats{Taken: 1}, 1, 0},
+		"refused":                    {bitrix24.EventOptions{Install: install(errors.New("a forged token"))}, fixture, 403, crmhook.Stats{Refused: 1}, 1, 0},
+		"incomplete":                 {bitrix24.EventOptions{Install: install(nil)}, incomplete, 400, crmhook.Stats{Malformed: 1}, 0, 0},
+		"the only portal":            {bitrix24.EventOptions{Install: install(nil), MemberID: eventMember}, unknown, 200, crmhook.Stats{Taken: 1}, 1, 0},
+		"another portal":             {bitrix24.EventOptions{Install: install(nil), MemberID: "another"}, fixture, 403, crmhook.Stats{Refused: 1}, 0, 0},
+		"no Install, known token":    {bitrix24.EventOptions{}, fixture, 200, crmhook.Stats{Accepted: 1, Handled: 1}, 0, 1},
+		"no Install, unknown token":  {bitrix24.EventOptions{}, unknown, 403, crmhook.Stats{Refused: 1}, 0, 0},
+		"removed, not installed":     {bitrix24.EventOptions{Install: install(nil)}, eventFixture(t, "event_app_uninstall.form"), 200, crmhook.Stats{Accepted: 1, Handled: 1}, 0, 1},
+		"an unknown token, a change": {bitrix24.EventOptions{Install: install(nil)}, strings.Replace(unknown, "ONAPPINSTALL", "ONAPPTEST", 1), 403, crmhook.Stats{Refused: 1}, 0, 0},
 	} {
 		got = nil
 		events := eventSource(t, test.opts)

@@ -21,6 +21,7 @@ import (
 
 	"github.com/statuslink/statuslink/crm"
 	"github.com/statuslink/statuslink/crm/bitrix24"
+	"github.com/statuslink/statuslink/crm/crmhook"
 )
 
 const (
@@ -141,7 +142,7 @@ func TestEventFixtures(t *testing.T) {
 				events := eventSource(t, bitrix24.EventOptions{})
 				status, got := eventDeliver(t, events, eventRequest(t, body))
 				if refused[name] {
-					if status != http.StatusForbidden || len(got) > 0 || events.Stats() != (bitrix24.EventStats{Refused: 1}) {
+					if status != http.StatusForbidden || len(got) > 0 || events.Stats() != (crmhook.Stats{Refused: 1}) {
 						t.Errorf("HTTP %d, events %v, %+v; want 403", status, got, events.Stats())
 					}
 					return
@@ -151,7 +152,7 @@ func TestEventFixtures(t *testing.T) {
 				if status != http.StatusOK || len(got) != 1 || !cmp.Equal(got[0], event) || got[0].At.Location() != time.UTC {
 					t.Errorf("HTTP %d, events %+v, want one\n%+v", status, got, event)
 				}
-				if stats := events.Stats(); stats != (bitrix24.EventStats{Accepted: 1, Handled: 1}) {
+				if stats := events.Stats(); stats != (crmhook.Stats{Accepted: 1, Handled: 1}) {
 					t.Errorf("stats %+v", stats)
 				}
 			})
@@ -240,8 +241,8 @@ func TestEventsThatCannotBeRead(t *testing.T) {
 			t.Parallel()
 			events := eventSource(t, bitrix24.EventOptions{})
 			status, got := eventDeliver(t, events, eventRequest(t, test.body+"&auth[application_token]="+eventAppToken))
-			accepted := len(got) == 1 && events.Stats() == bitrix24.EventStats{Accepted: 1, Handled: 1}
-			malformed := len(got) == 0 && events.Stats() == bitrix24.EventStats{Malformed: 1}
+			accepted := len(got) == 1 && events.Stats() == crmhook.Stats{Accepted: 1, Handled: 1}
+			malformed := len(got) == 0 && events.Stats() == crmhook.Stats{Malformed: 1}
 			if status != test.want || (test.want == 200) != accepted || (test.want == 400) != malformed {
 				t.Errorf("HTTP %d, events %+v, %+v; want %d", status, got, events.Stats(), test.want)
 			}
@@ -311,7 +312,7 @@ func TestEventRequests(t *testing.T) {
 			if len(got) == 1 && string(got[0].Raw) != test.body {
 				t.Error("Raw is not what came")
 			}
-			if stats := events.Stats(); test.want != 200 && stats != (bitrix24.EventStats{Malformed: 1}) {
+			if stats := events.Stats(); test.want != 200 && stats != (crmhook.Stats{Malformed: 1}) {
 				t.Errorf("stats %+v", stats)
 			}
 		})
@@ -400,7 +401,7 @@ func TestEventSenders(t *testing.T) {
 			if len(got) == 1 && (got[0].Source != test.source || got[0].Lead.Source != test.source) {
 				t.Errorf("source %q, lead %v, want %q", got[0].Source, got[0].Lead, test.source)
 			}
-			want := map[int]bitrix24.EventStats{200: {Accepted: 1, Handled: 1}, 403: {Refused: 1}, 503: {Unchecked: 1}}[test.want]
+			want := map[int]crmhook.Stats{200: {Accepted: 1, Handled: 1}, 403: {Refused: 1}, 503: {Unchecked: 1}}[test.want]
 			if stats := events.Stats(); stats != want {
 				t.Errorf("stats %+v, want %+v", stats, want)
 			}
@@ -521,7 +522,7 @@ level=INFO msg="crm event" source=bitrix24 answer="no POST" type=""
 	if diff := cmp.Diff(want, log.String()); diff != "" {
 		t.Errorf("log (-want +got):\n%s", diff)
 	}
-	if stats := events.Stats(); stats != (bitrix24.EventStats{Accepted: 1, Handled: 1, Refused: 2, Unchecked: 1, Stopped: 1, Malformed: 3}) {
+	if stats := events.Stats(); stats != (crmhook.Stats{Accepted: 1, Handled: 1, Refused: 2, Unchecked: 1, Stopped: 1, Malformed: 3}) {
 		t.Errorf("stats %+v", stats)
 	}
 }

@@ -1,7 +1,8 @@
-package bitrix24
+package crmhook
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,32 +23,33 @@ import (
 	"github.com/statuslink/statuslink/crm"
 )
 
-// eventRig receives events of leads, whose ts is their number, inside a bubble.
-type eventRig struct {
+// rig receives events of leads, whose ts is their number, inside a bubble.
+type rig struct {
 	t      *testing.T
-	events *Events
+	events *Receiver
 
 	mu   sync.Mutex
 	sent int
 	got  map[string][]int // by lead
 }
 
-func newEventRig(t *testing.T, opts EventOptions) *eventRig {
+func newRig(t *testing.T, opts Options) *rig {
 	t.Helper()
-	opts.Tokens = []string{"token"}
-	events, err := NewEvents(opts)
+	opts.Source = cmp.Or(opts.Source, "acme")
+	opts.Receive = func(_ context.Context, _ *http.Request, body []byte) (crm.Event, error) { return event(string(body)) }
+	events, err := New(opts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &eventRig{t: t, events: events, got: make(map[string][]int)}
+	return &rig{t: t, events: events, got: make(map[string][]int)}
 }
 
 // post sends the next event of the lead.
-func (r *eventRig) post(lead int) (status int) {
+func (r *rig) post(lead int) (status int) {
 	r.t.Helper()
 	r.mu.Lock()
 	r.sent++
-	body := fmt.Sprintf("event=ONCRMDEALUPDATE&ts=%d&data[FIELDS][ID]=%d&auth[application_token]=token", r.sent, lead)
+	body := fmt.Sprintf("%d %d", r.sent, lead)
 	r.mu.Unlock()
 	request := httptest.NewRequestWithContext(r.t.Context(), http.MethodPost, "/", strings.NewReader(body))
 	w := httptest.NewRecorder()
@@ -55,21 +57,21 @@ func (r *eventRig) post(lead int) (status int) {
 	return w.Code
 }
 
-func (r *eventRig) wantPost(lead, want int) {
+func (r *rig) wantPost(lead, want int) {
 	r.t.Helper()
 	if status := r.post(lead); status != want {
 		r.t.Errorf("an event of lead %d: HTTP %d, want %d", lead, status, want)
 	}
 }
 
-func (r *eventRig) note(event crm.Event) {
+func (r *rig) note(event crm.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.got[event.Lead.ID] = append(r.got[event.Lead.ID], int(event.At.Unix()))
 }
 
 // run starts Run and returns what ends it and waits for its result.
-func (r *eventRig) run(handle func(context.Context, crm.Event)) (end func() error) {
+func (r *rig) run(handle func(context.Context, crm.Event)) (end func() error) {
 	ctx, cancel := context.WithCancel(r.t.Context())
 	result := make(chan error, 1)
 	go func() { result <- r.events.Run(ctx, handle) }()
@@ -81,14 +83,14 @@ func (r *eventRig) run(handle func(context.Context, crm.Event)) (end func() erro
 }
 
 // wantEnd ends a Run that must have gone well.
-func (r *eventRig) wantEnd(end func() error) {
+func (r *rig) wantEnd(end func() error) {
 	r.t.Helper()
 	if err := end(); !errors.Is(err, context.Canceled) || err != context.Canceled { //nolint:errorlint // that very value
 		r.t.Errorf("Run returned %v, want context.Canceled itself", err)
 	}
 }
 
-func (r *eventRig) wantStats(want EventStats) {
+func (r *rig) wantStats(want Stats) {
 	r.t.Helper()
 	if stats := r.events.Stats(); stats != want {
 		r.t.Errorf("stats\n%+v, want\n%+v", stats, want)
@@ -96,7 +98,7 @@ func (r *eventRig) wantStats(want EventStats) {
 }
 
 // wantEmpty checks that nothing is kept for leads that wait for nothing.
-func (r *eventRig) wantEmpty() {
+func (r *rig) wantEmpty() {
 	r.t.Helper()
 	q := &r.events.queue
 	if len(q.lanes) > 0 || len(q.ready) > 0 || q.waiting != 0 || q.run != nil {
@@ -104,7 +106,7 @@ func (r *eventRig) wantEmpty() {
 	}
 }
 
-func (r *eventRig) wantOrder() {
+func (r *rig) wantOrder() {
 	r.t.Helper()
 	for lead, numbers := range r.got {
 		if !slices.IsSorted(numbers) || len(slices.Compact(slices.Clone(numbers))) != len(numbers) {
@@ -117,7 +119,7 @@ func TestEventsOfOneLeadComeOneAfterAnother(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const leads, each = 5, 40
-		r := newEventRig(t, EventOptions{Workers: 3})
+		r := newRig(t, Options{Workers: 3})
 		busy, most, all := make(map[string]bool), 0, 0
 		end := r.run(func(_ context.Context, event crm.Event) {
 			r.mu.Lock()
@@ -153,7 +155,7 @@ func TestEventsOfOneLeadComeOneAfterAnother(t *testing.T) {
 			}
 		}
 		r.wantOrder()
-		r.wantStats(EventStats{Accepted: leads * each, Handled: leads * each})
+		r.wantStats(Stats{Accepted: leads * each, Handled: leads * each})
 		r.wantEmpty()
 	})
 }
@@ -162,7 +164,7 @@ func TestEventsOfOneLeadComeOneAfterAnother(t *testing.T) {
 func TestEventsOfASlowLeadHoldUpNoOther(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newEventRig(t, EventOptions{Workers: 2})
+		r := newRig(t, Options{Workers: 2})
 		start := time.Now()
 		end := r.run(func(_ context.Context, event crm.Event) {
 			if event.Lead.ID == "1" {
@@ -195,7 +197,7 @@ func TestEventsOfASlowLeadHoldUpNoOther(t *testing.T) {
 func TestEventsOfABusyLeadTakeTurns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newEventRig(t, EventOptions{Workers: 1})
+		r := newRig(t, Options{Workers: 1})
 		var order []string
 		end := r.run(func(_ context.Context, event crm.Event) {
 			order = append(order, event.Lead.ID)
@@ -218,14 +220,14 @@ func TestEventsOfABusyLeadTakeTurns(t *testing.T) {
 func TestEventsWithoutALeadKeepTheirOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newEventRig(t, EventOptions{})
+		r := newRig(t, Options{})
 		end := r.run(func(_ context.Context, event crm.Event) {
 			time.Sleep(time.Duration(rand.IntN(1000)) * time.Millisecond)
 			r.note(event)
 		})
 		for range 20 {
 			r.sent++
-			body := fmt.Sprintf("event=ONAPPTEST&ts=%d&auth[application_token]=token", r.sent)
+			body := fmt.Sprint(r.sent)
 			r.events.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(body)))
 		}
 		time.Sleep(time.Minute)
@@ -240,16 +242,16 @@ func TestEventsWithoutALeadKeepTheirOrder(t *testing.T) {
 func TestEventQueueIsBounded(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		opts          EventOptions
+		opts          Options
 		size, workers int
 	}{
-		"as asked":   {EventOptions{QueueSize: 3, Workers: 2}, 3, 2},
-		"by default": {EventOptions{}, 1024, 8},
+		"as asked":   {Options{QueueSize: 3, Workers: 2}, 3, 2},
+		"by default": {Options{}, 1024, 8},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				r := newEventRig(t, test.opts)
+				r := newRig(t, test.opts)
 				free := make(chan bool)
 				end := r.run(func(_ context.Context, event crm.Event) {
 					<-free
@@ -267,15 +269,15 @@ func TestEventQueueIsBounded(t *testing.T) {
 				r.wantPost(next(), http.StatusServiceUnavailable)
 				r.wantPost(1, http.StatusServiceUnavailable)
 				all := uint64(test.size + test.workers)
-				r.wantStats(EventStats{Accepted: all, Full: 2, Waiting: test.size})
+				r.wantStats(Stats{Accepted: all, Full: 2, Waiting: test.size})
 				free <- true
 				synctest.Wait()
 				r.wantPost(next(), http.StatusOK)
 				r.wantPost(next(), http.StatusServiceUnavailable)
-				r.wantStats(EventStats{Accepted: all + 1, Handled: 1, Full: 3, Waiting: test.size})
+				r.wantStats(Stats{Accepted: all + 1, Handled: 1, Full: 3, Waiting: test.size})
 				close(free)
 				synctest.Wait()
-				r.wantStats(EventStats{Accepted: all + 1, Handled: all + 1, Full: 3})
+				r.wantStats(Stats{Accepted: all + 1, Handled: all + 1, Full: 3})
 				r.wantEnd(end)
 				r.wantEmpty()
 			})
@@ -286,7 +288,7 @@ func TestEventQueueIsBounded(t *testing.T) {
 func TestEventsAreAcceptedOnlyWhileRunDrains(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newEventRig(t, EventOptions{})
+		r := newRig(t, Options{})
 		r.wantPost(1, http.StatusServiceUnavailable)
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -301,7 +303,7 @@ func TestEventsAreAcceptedOnlyWhileRunDrains(t *testing.T) {
 			r.wantEnd(end)
 			r.wantPost(1, http.StatusServiceUnavailable)
 		}
-		r.wantStats(EventStats{Accepted: 3, Handled: 3, Stopped: 5})
+		r.wantStats(Stats{Accepted: 3, Handled: 3, Stopped: 5})
 	})
 }
 
@@ -310,7 +312,7 @@ func TestEventsAreAcceptedOnlyWhileRunDrains(t *testing.T) {
 func TestEventsAreRefusedAsSoonAsTheContextEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newEventRig(t, EventOptions{})
+		r := newRig(t, Options{})
 		ctx, cancel := context.WithCancel(t.Context())
 		result := make(chan error)
 		go func() { result <- r.events.Run(ctx, func(context.Context, crm.Event) {}) }()
@@ -319,7 +321,7 @@ func TestEventsAreRefusedAsSoonAsTheContextEnds(t *testing.T) {
 		cancel()
 		answer := r.events.queue.push(crm.Event{})
 		r.events.mu.Unlock()
-		if answer != eventStopped || <-result == nil {
+		if answer != stopped || <-result == nil {
 			t.Errorf("answer %d", answer)
 		}
 	})
@@ -329,7 +331,7 @@ func TestEventsThatWaitWhenTheContextEndsComeInTheNextRun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		r := newEventRig(t, EventOptions{Workers: 2, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		r := newRig(t, Options{Workers: 2, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		end := r.run(func(ctx context.Context, event crm.Event) {
 			<-ctx.Done()
 			time.Sleep(time.Minute) // one that does not end at once
@@ -344,8 +346,8 @@ func TestEventsThatWaitWhenTheContextEndsComeInTheNextRun(t *testing.T) {
 		if took := time.Since(start); took != time.Minute {
 			t.Errorf("Run returned after %v, want to wait for the calls of handle", took)
 		}
-		r.wantStats(EventStats{Accepted: 10, Handled: 2, Waiting: 8})
-		if !strings.Contains(log.String(), `level=WARN msg="crm events wait for the next run" source=bitrix24 waiting=8`) {
+		r.wantStats(Stats{Accepted: 10, Handled: 2, Waiting: 8})
+		if !strings.Contains(log.String(), `level=WARN msg="crm events wait for the next run" source=acme waiting=8`) {
 			t.Errorf("log %s", log.String())
 		}
 		r.wantPost(1, http.StatusServiceUnavailable)
@@ -358,7 +360,7 @@ func TestEventsThatWaitWhenTheContextEndsComeInTheNextRun(t *testing.T) {
 		if len(r.got["1"]) != 5 || len(r.got["2"]) != 3 || len(r.got["3"]) != 3 {
 			t.Errorf("got %v, want each once", r.got)
 		}
-		r.wantStats(EventStats{Accepted: 11, Handled: 11, Stopped: 1})
+		r.wantStats(Stats{Accepted: 11, Handled: 11, Stopped: 1})
 		r.wantEmpty()
 		if log.Len() > 0 {
 			t.Errorf("log %s", log.String())
@@ -369,10 +371,10 @@ func TestEventsThatWaitWhenTheContextEndsComeInTheNextRun(t *testing.T) {
 func TestEventsRunIsThereOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newEventRig(t, EventOptions{Source: "Портал"})
+		r := newRig(t, Options{Source: "Портал"})
 		end := r.run(func(_ context.Context, event crm.Event) { r.note(event) })
 		err := r.events.Run(t.Context(), func(context.Context, crm.Event) { t.Error("an event for the second Run") })
-		if !errors.Is(err, errEventsRun) || err.Error() != "Портал: Run is already running" {
+		if !errors.Is(err, errRunning) || err.Error() != "Портал: Run is already running" {
 			t.Errorf("the second Run returned %v", err)
 		}
 		r.wantPost(1, http.StatusOK)
@@ -387,7 +389,7 @@ func TestEventsRunIsThereOnce(t *testing.T) {
 func TestEventHandleHasTheContextOfRun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newEventRig(t, EventOptions{})
+		r := newRig(t, Options{})
 		type key struct{}
 		ctx, cancel := context.WithTimeout(context.WithValue(t.Context(), key{}, "of Run"), time.Hour)
 		defer cancel()
@@ -411,7 +413,7 @@ func TestEventHandleHasTheContextOfRun(t *testing.T) {
 func TestPanicOfAnEventHandlerReachesTheCallerOfRun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newEventRig(t, EventOptions{Workers: 2})
+		r := newRig(t, Options{Workers: 2})
 		recovered := make(chan any)
 		start := time.Now()
 		go func() {
@@ -434,13 +436,13 @@ func TestPanicOfAnEventHandlerReachesTheCallerOfRun(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		r.wantPost(4, http.StatusServiceUnavailable)
 		value := <-recovered
-		if text := fmt.Sprint(value); !strings.HasPrefix(text, "bitrix24: the handler of events panicked: bug") || !strings.Contains(text, "events_queue_test.go") {
+		if text := fmt.Sprint(value); !strings.HasPrefix(text, "crmhook: the handler of events panicked: bug") || !strings.Contains(text, "queue_test.go") {
 			t.Errorf("recovered %v", value)
 		}
 		if took := time.Since(start); took != time.Minute+time.Second {
 			t.Errorf("the panic came after %v, want that the other calls of handle have ended", took)
 		}
-		r.wantStats(EventStats{Accepted: 5, Handled: 2, Stopped: 1, Waiting: 3})
+		r.wantStats(Stats{Accepted: 5, Handled: 2, Stopped: 1, Waiting: 3})
 		end := r.run(func(_ context.Context, event crm.Event) { r.note(event) })
 		r.wantEnd(end)
 		r.wantOrder()
@@ -454,17 +456,17 @@ func TestPanicOfAnEventHandlerReachesTheCallerOfRun(t *testing.T) {
 func TestEventHandlerThatEndsItsGoroutineEndsRun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newEventRig(t, EventOptions{})
+		r := newRig(t, Options{})
 		result := make(chan error)
 		go func() {
 			result <- r.events.Run(t.Context(), func(context.Context, crm.Event) { runtime.Goexit() })
 		}()
 		synctest.Wait()
 		r.wantPost(1, http.StatusOK)
-		if err := <-result; !errors.Is(err, errEventsExit) {
+		if err := <-result; !errors.Is(err, errExit) {
 			t.Errorf("Run returned %v", err)
 		}
-		r.wantStats(EventStats{Accepted: 1, Handled: 1})
+		r.wantStats(Stats{Accepted: 1, Handled: 1})
 		r.wantEmpty()
 	})
 }
@@ -473,7 +475,7 @@ func TestEventHandlerThatEndsItsGoroutineEndsRun(t *testing.T) {
 func TestEventHandlersThatAllPanic(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newEventRig(t, EventOptions{Workers: 4})
+		r := newRig(t, Options{Workers: 4})
 		free, recovered := make(chan bool), make(chan any)
 		go func() {
 			defer func() { recovered <- recover() }()
@@ -491,7 +493,7 @@ func TestEventHandlersThatAllPanic(t *testing.T) {
 		if value := <-recovered; value == nil {
 			t.Error("no panic")
 		}
-		r.wantStats(EventStats{Accepted: 4, Handled: 4})
+		r.wantStats(Stats{Accepted: 4, Handled: 4})
 	})
 }
 
@@ -500,7 +502,7 @@ func TestEventHandlersThatAllPanic(t *testing.T) {
 func TestEventsUnderLoad(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newEventRig(t, EventOptions{QueueSize: 10, Workers: 4})
+		r := newRig(t, Options{QueueSize: 10, Workers: 4})
 		var senders sync.WaitGroup
 		accepted := make([]int, 20)
 		for lead := range accepted {
@@ -548,7 +550,7 @@ func TestEventsUnderLoad(t *testing.T) {
 
 func TestNoGoroutineOutlivesRun(t *testing.T) { //nolint:paralleltest // goleak sees all goroutines
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	r := newEventRig(t, EventOptions{})
+	r := newRig(t, Options{})
 	r.wantPost(1, http.StatusServiceUnavailable)
 	ctx, cancel := context.WithCancel(t.Context())
 	handled := make(chan bool)
