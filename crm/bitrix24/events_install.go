@@ -1,10 +1,12 @@
 package bitrix24
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"strings"
 	"time"
 
@@ -20,13 +22,8 @@ const appInstall = "ONAPPINSTALL"
 // itself it shows what it says the portal to be, and no secret.
 //
 // Anybody can send it, with whatever is in it. So nothing of it is to be kept, and
-// no request is to be sent to its ClientEndpoint or ServerEndpoint, before the token
-// was checked by a call at an address that is not out of the event: exchanging the
-// RefreshToken at the vendor's authorization server
-// (https://oauth.bitrix.info/oauth/token/) gives, for a genuine one, a new token with
-// the portal's member ID. If that is the MemberID here, the application's token is
-// that portal's, and the new token, with its endpoints, is the one to keep
-// (https://apidocs.bitrix24.com/api-reference/events/safe-event-handlers.html).
+// no request is to be sent to its ClientEndpoint, before [App.Confirm] has had it
+// checked by Bitrix24.
 type Install struct {
 	// Token is complete, with MemberID as [EventOptions].Portal gets it; Expires,
 	// Scope, Status and UserID may be missing.
@@ -62,6 +59,39 @@ func ParseInstall(body crm.Body) (Install, error) {
 		return Install{}, fmt.Errorf("bitrix24: %s: %w", appInstall, err)
 	}
 	return install, nil
+}
+
+// opConfirm is the checking of an installation.
+const opConfirm = "confirm installation"
+
+// Confirm asks Bitrix24's authorization server whether an [Install] is genuine, by
+// exchanging its RefreshToken, and returns the token to keep: the one in the Install
+// is worth nothing any more. If it is genuine, ApplicationToken is the portal's, to be
+// kept as well. opts may be nil; only what concerns connections, and Hosts, is used
+// of it.
+//
+// The error is of kind [crm.ErrUnauthorized] if the server does not know the token,
+// and of kind [crm.ErrBadResponse] if it is one of another portal
+// (https://apidocs.bitrix24.com/api-reference/events/safe-event-handlers.html).
+func (app App) Confirm(ctx context.Context, install Install, opts *Options) (Token, error) {
+	o, err := opts.complete()
+	if err != nil {
+		return Token{}, err
+	}
+	server, err := app.server(install.Token.ServerEndpoint, o)
+	if err != nil {
+		return Token{}, err
+	}
+	token, err := app.grant(ctx, server, opConfirm, url.Values{
+		"grant_type": {"refresh_token"}, "refresh_token": {install.Token.RefreshToken},
+	}, nil)
+	if err != nil {
+		return Token{}, err
+	}
+	if token.MemberID != install.Token.MemberID {
+		return Token{}, server.Error(opConfirm, &crm.Error{Kind: crm.ErrBadResponse, Message: "the token is one of another portal; the installation is not genuine"})
+	}
+	return token, nil
 }
 
 func (f *eventForm) installation() (Install, error) {

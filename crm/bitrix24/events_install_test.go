@@ -274,3 +274,38 @@ func TestEventsOfAPortal(t *testing.T) {
 		}
 	})
 }
+
+// Bitrix24 itself says whether an installation is genuine.
+func TestConfirm(t *testing.T) {
+	t.Parallel()
+	portal := bitrix24test.New()
+	app := bitrix24.App{ClientID: bitrix24test.DefaultClientID, ClientSecret: bitrix24test.DefaultClientSecret}
+	tokens := portal.Install(bitrix24test.App{})
+	genuine := bitrix24.Install{Token: bitrix24.Token{
+		AccessToken: tokens.AccessToken, RefreshToken: tokens.RefreshToken, MemberID: tokens.MemberID,
+		ClientEndpoint: "https://evil.example/rest/", ServerEndpoint: tokens.ServerEndpoint,
+	}, ApplicationToken: tokens.ApplicationToken}
+	opts := &bitrix24.Options{HTTPClient: portal.HTTPClient(), Attempts: 1}
+
+	forged := genuine
+	forged.Token.RefreshToken = "a-made-up-token"
+	if _, err := app.Confirm(t.Context(), forged, opts); !errors.Is(err, crm.ErrUnauthorized) || strings.Contains(err.Error(), "made-up") {
+		t.Errorf("a forged token: %v", err)
+	}
+	forged = genuine
+	forged.Token.ServerEndpoint = "https://evil.example/rest/"
+	before := portal.TotalRequests()
+	if _, err := app.Confirm(t.Context(), forged, opts); err == nil || portal.TotalRequests() != before {
+		t.Errorf("a forged server: %v after %d requests", err, portal.TotalRequests()-before)
+	}
+	forged = genuine
+	forged.Token.MemberID = "fedcba9876543210fedcba9876543210"
+	if _, err := app.Confirm(t.Context(), forged, opts); !errors.Is(err, crm.ErrBadResponse) {
+		t.Errorf("the token of another portal: %v", err)
+	}
+	genuine.Token.RefreshToken = portal.Install(bitrix24test.App{}).RefreshToken
+	token, err := app.Confirm(t.Context(), genuine, opts)
+	if err != nil || token.RefreshToken == genuine.Token.RefreshToken || token.MemberID != tokens.MemberID || token.ClientEndpoint != tokens.ClientEndpoint {
+		t.Errorf("token of %v, error %v", token, err)
+	}
+}
