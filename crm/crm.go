@@ -225,11 +225,13 @@ type MoveReport struct {
 // BulkMover is implemented by clients that can move many leads in few
 // requests.
 type BulkMover interface {
-	// MoveLeads takes moves and yields one result for each, in the same order.
-	// It reads ahead by a bounded window only, so the input may be endless.
-	// Partial failure is normal. When ctx ends, or the loop over the results
-	// stops, nothing new is sent, what is in flight is waited for, and progress
-	// gets a final report that accounts for every move taken.
+	// MoveLeads takes moves and yields one result for each that it took, in the
+	// same order. It reads ahead by a bounded window only, so the input may be
+	// endless. Partial failure is normal; where the CRM as a whole refuses, or
+	// breaks down again and again, the run ends before its input does. When ctx
+	// ends, or the loop over the results stops, nothing new is sent, what is in
+	// flight is waited for, and progress gets a final report that accounts for
+	// every move taken.
 	//
 	// progress may be nil; it is called from one goroutine at a time.
 	MoveLeads(ctx context.Context, moves iter.Seq[Move], progress func(MoveReport)) iter.Seq[MoveResult]

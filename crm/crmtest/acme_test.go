@@ -1,6 +1,7 @@
 package crmtest
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,6 +25,7 @@ type acme struct {
 	logger   *slog.Logger
 	timeout  time.Duration
 	attempts int
+	single   bool // a POST is sent once
 	budget   time.Duration
 	maxBody  int64
 	closed   <-chan struct{} // when the test ends
@@ -38,9 +40,13 @@ type acme struct {
 	retry    func(e *crm.Error) bool
 	limit    func(body io.Reader, most int64) io.Reader
 	decode   func(body []byte, into *stages) error
+	parse    func(body []byte, into any) error
+	sane     func(ok bool) bool // whether an answer holds what it has to
 	cause    func(ctx context.Context, err error) error
 	log      func(r *http.Request, attempt, status int)
 	list     func(ctx context.Context) (crm.Listing, error)
+
+	leads acmeLeads
 }
 
 // stages is an answer of the CRM.
@@ -85,6 +91,8 @@ func newAcme(conn Conn, key, token string) *acme {
 	}
 	a.limit = io.LimitReader
 	a.decode = decode
+	a.parse = json.Unmarshal
+	a.sane = func(ok bool) bool { return ok }
 	a.cause = cause
 	a.log = func(_ *http.Request, attempt, status int) {
 		if a.logger != nil {
@@ -92,6 +100,7 @@ func newAcme(conn Conn, key, token string) *acme {
 		}
 	}
 	a.list = a.readAll
+	a.leads = newAcmeLeads(a)
 	return a
 }
 
@@ -99,8 +108,10 @@ func (a *acme) Source() string { return a.source() }
 
 func (a *acme) ListStatuses(ctx context.Context) (crm.Listing, error) { return a.list(ctx) }
 
-func (a *acme) fail(e *crm.Error) error {
-	e.Source, e.Op = a.Source(), "list stages"
+func (a *acme) fail(e *crm.Error) error { return a.failed("list stages", e) }
+
+func (a *acme) failed(op string, e *crm.Error) error {
+	e.Source, e.Op = a.Source(), op
 	return e
 }
 
@@ -126,65 +137,89 @@ func (a *acme) readAll(ctx context.Context) (crm.Listing, error) {
 	return listing, nil
 }
 
-// read reads one page, again where that may help.
+// read reads one page.
 func (a *acme) read(ctx context.Context, page int) (*stages, error) {
+	var answer stages
+	err := a.exchange(ctx, question{op: "list stages", path: "/stages?page=" + strconv.Itoa(page)}, func(body []byte) error {
+		answer = stages{}
+		return a.decode(body, &answer)
+	})
+	return &answer, err
+}
+
+// question is what the CRM is asked.
+type question struct {
+	op       string
+	path     string
+	post     []byte // the body of a POST; nil for a GET
+	detached bool   // what is sent is not given up when the context ends
+}
+
+// exchange asks, again where that may help.
+func (a *acme) exchange(ctx context.Context, q question, decode func(body []byte) error) error {
 	began := time.Now()
 	for attempt := 1; ; attempt++ {
-		answer, e := a.ask(ctx, page, attempt)
+		e := a.ask(ctx, q, attempt, decode)
 		if e == nil {
-			return answer, nil
+			return nil
 		}
 		delay := a.wait(e)
-		if ctx.Err() != nil || attempt >= a.attempts || !a.retry(e) || time.Since(began)+delay > a.budget {
-			return nil, a.fail(e)
+		if ctx.Err() != nil || attempt >= a.attempts || a.single && q.post != nil || !a.retry(e) || time.Since(began)+delay > a.budget {
+			return a.failed(q.op, e)
 		}
 		timer := time.NewTimer(delay)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return nil, a.fail(&crm.Error{Kind: crm.ErrUnavailable, Err: ctx.Err()})
+			return a.failed(q.op, &crm.Error{Kind: crm.ErrUnavailable, Err: ctx.Err()})
 		}
 	}
 }
 
 // ask asks once.
-func (a *acme) ask(ctx context.Context, page, attempt int) (*stages, *crm.Error) {
+func (a *acme) ask(ctx context.Context, q question, attempt int, decode func(body []byte) error) *crm.Error {
+	if q.detached {
+		ctx = context.WithoutCancel(ctx)
+	}
 	key, token := a.account()
 	limited, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
-	r, err := http.NewRequestWithContext(limited, http.MethodGet, a.base+"/k-"+key+"/stages?page="+strconv.Itoa(page), nil)
+	method, content := http.MethodGet, io.Reader(nil)
+	if q.post != nil {
+		method, content = http.MethodPost, bytes.NewReader(q.post)
+	}
+	r, err := http.NewRequestWithContext(limited, method, a.base+"/k-"+key+q.path, content)
 	if err != nil {
-		return nil, &crm.Error{Kind: crm.ErrRejected, Message: "the address is none"}
+		return &crm.Error{Kind: crm.ErrRejected, Message: "the address is none"}
 	}
 	r.Header.Set("Authorization", "Bearer "+token)
 	a.request(r)
 	response, err := a.http.Do(r)
 	if err != nil {
 		a.log(r, attempt, 0)
-		return nil, &crm.Error{Kind: crm.ErrUnavailable, Err: a.cause(ctx, err)}
+		return &crm.Error{Kind: crm.ErrUnavailable, Err: a.cause(ctx, err)}
 	}
 	defer func() { _ = response.Body.Close() }()
 	a.log(r, attempt, response.StatusCode)
 	body, err := io.ReadAll(a.limit(response.Body, a.maxBody+1))
 	if err != nil {
-		return nil, &crm.Error{Kind: crm.ErrUnavailable, Err: a.cause(ctx, err)}
+		return &crm.Error{Kind: crm.ErrUnavailable, Err: a.cause(ctx, err)}
 	}
 	if e := a.classify(response.StatusCode, body); e != nil {
 		e.Status = response.StatusCode
 		if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil {
 			e.RetryAfter = time.Duration(seconds) * time.Second
 		}
-		return nil, e
+		return e
 	}
 	if int64(len(body)) > a.maxBody {
-		return nil, &crm.Error{Kind: crm.ErrBadResponse, Message: "too large"}
+		return &crm.Error{Kind: crm.ErrBadResponse, Message: "too large"}
 	}
-	var answer stages
-	if err := a.decode(body, &answer); err != nil {
-		return nil, &crm.Error{Kind: crm.ErrBadResponse, Status: response.StatusCode, Message: "no list"}
+	if err := decode(body); err != nil {
+		return &crm.Error{Kind: crm.ErrBadResponse, Status: response.StatusCode, Message: "no list"}
 	}
-	return &answer, nil
+	return nil
 }
 
 // tokenInBody makes of the request one that carries the token in its body.

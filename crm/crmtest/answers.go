@@ -24,7 +24,7 @@ func rewritten(change func(body []byte) []byte) crmfault.Fault {
 // with HTTP 200, and never an empty list or a part.
 func believesNoBrokenAnswer(t *test) {
 	client := t.client(Conn{})
-	t.show(3)
+	t.ready(3)
 	for _, broken := range []struct {
 		name  string
 		fault crmfault.Fault
@@ -52,19 +52,20 @@ func believesNoBrokenAnswer(t *test) {
 func (t *test) recovers(client crm.Client) {
 	t.Helper()
 	t.calm()
-	t.reads("after the CRM recovered", client, t.show(2))
+	t.ready(2)
+	t.works("after the CRM recovered", client)
 }
 
 // believesNoOtherForm: an empty list out of an answer that was not understood is
 // an error.
 func believesNoOtherForm(t *test) {
 	client := t.client(Conn{})
-	t.show(3)
+	t.ready(3)
 	for _, body := range slices.Concat([]string{
 		`{}`, `null`, `"x"`, `17`, `true`, `{"result":null}`, `{"unexpected":[]}`, `[1,2]`, `[[]]`, `[null]`,
 	}, t.WrongAnswers) {
 		t.suffers(crmfault.Answer(http.StatusOK, body))
-		t.fails("the answer "+body+" instead of a list", client, crm.ErrBadResponse, crm.ErrIncomplete)
+		t.fails("the answer "+body+" of another form", client, crm.ErrBadResponse, crm.ErrIncomplete)
 	}
 	t.recovers(client)
 }
@@ -83,7 +84,7 @@ func seesTheErrorInside(t *test) {
 		bodies = append(bodies, t.ErrorInside)
 	}
 	client := t.client(Conn{})
-	t.show(3)
+	t.ready(3)
 	for _, body := range bodies {
 		t.suffers(crmfault.Answer(http.StatusOK, body))
 		t.fails("the error "+body+" with HTTP 200", client)

@@ -46,8 +46,9 @@ func listingBelongsToTheCaller(t *test) {
 	if before.err != nil || theirs.err != nil {
 		t.Fatalf("ListStatuses failed: %v, %v", before.err, theirs.err)
 	}
-	spoil(&theirs.listing)
-	t.same("a Listing belongs to its caller: one of an earlier call was changed through another", want, before.listing)
+	spoiled := theirs.listing()
+	spoil(&spoiled)
+	t.same("a Listing belongs to its caller: one of an earlier call was changed through another", want, before.listing())
 	t.reads("after a caller changed an earlier Listing, which belongs to him", client, want)
 }
 
@@ -70,8 +71,9 @@ func servesManyCallers(t *test) {
 					t.Errorf("ListStatuses failed beside other callers: %v", out.err)
 					return
 				}
-				t.same("ListStatuses did not return the complete list beside other callers", want, out.listing)
-				spoil(&out.listing)
+				t.same("ListStatuses did not return the complete list beside other callers", want, out.listing())
+				spoiled := out.listing()
+				spoil(&spoiled)
 			}
 		})
 	}

@@ -23,7 +23,7 @@ const soon = time.Second
 // sendsNothingWhenEnded: a call under an ended context sends no request.
 func sendsNothingWhenEnded(t *test) {
 	client := t.client(Conn{})
-	t.show(3)
+	t.ready(3)
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
 	late, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
@@ -66,7 +66,7 @@ func (t *test) silences() map[string]func() {
 // that wraps context.Canceled.
 func endsWhenCancelled(t *test) {
 	client := t.client(Conn{})
-	t.show(3)
+	t.ready(3)
 	for when, set := range t.silences() {
 		t.calm()
 		set()
@@ -92,7 +92,7 @@ func (t *test) cancelled(what string, client crm.Client) {
 // that wraps context.DeadlineExceeded.
 func endsAtTheDeadline(t *test) {
 	client := t.client(Conn{})
-	t.show(3)
+	t.ready(3)
 	for when, set := range t.silences() {
 		t.calm()
 		set()
@@ -111,7 +111,7 @@ func endsAtTheDeadline(t *test) {
 // context, and asks no more then.
 func endsWhileItWaits(t *test) {
 	client := t.client(Conn{})
-	t.show(3)
+	t.ready(3)
 	const wait, patient = 3 * time.Second, time.Second
 	t.suffers(crmfault.RetryAfter(http.StatusServiceUnavailable, wait))
 	for what, with := range map[string]func(context.Context) (context.Context, context.CancelFunc){

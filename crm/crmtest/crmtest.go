@@ -5,6 +5,11 @@
 //		crmtest.Run(t, func(t *testing.T) crmtest.Harness { return harness() })
 //	}
 //
+// A client that can do more than read the list is checked by [RunLeads] as well:
+// what it implements of [crm.LeadReader], [crm.LeadMover], [crm.BulkMover] and
+// [crm.LeadLister]. What receives a CRM's messages, a [crm.EventSource], is
+// checked by [RunEvents].
+//
 // What the suite asks for is what package crm promises of a client and, beyond
 // that, what package crmhttp gives to those that are built on it: a few
 // repetitions where they may help, limits of time and size, and credentials

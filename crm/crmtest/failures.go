@@ -30,9 +30,9 @@ func (t *test) socketed(try func(client crm.Client, server *httptest.Server)) {
 	defer server.Close()
 	transport := &http.Transport{DisableKeepAlives: true} // net/http repeats by itself on a kept one
 	defer transport.CloseIdleConnections()
-	want := t.show(3)
+	t.ready(3)
 	client := t.client(Conn{BaseURL: server.URL, HTTPClient: &http.Client{Transport: transport}, Attempts: 1})
-	t.reads("over a loopback port", client, want)
+	t.works("over a loopback port", client)
 	try(client, server)
 }
 
@@ -96,7 +96,7 @@ func (w waiting) Read([]byte) (int, error) {
 // be mistaken for the end of the caller's context.
 func timeoutIsUnavailable(t *test) {
 	client := t.client(Conn{Timeout: 3 * time.Second})
-	want := t.show(3)
+	t.ready(3)
 	for _, slow := range []struct {
 		name string
 		set  func()
@@ -120,14 +120,14 @@ func timeoutIsUnavailable(t *test) {
 		t.calm()
 	}
 	t.suffers(crmfault.Delay(2 * time.Second))
-	t.reads("an answer that is slow, but within the Timeout", client, want)
+	t.works("an answer that is slow, but within the Timeout", client)
 }
 
 // everyCallHasATimeout: a CRM that never answers holds no call for ever, also
 // where neither the caller nor Conn gave a limit.
 func everyCallHasATimeout(t *test) {
 	client := t.client(Conn{})
-	t.show(3)
+	t.ready(3)
 	release := t.front.Hold()
 	defer release()
 	t.unanswered("a CRM that never answers", client)

@@ -23,7 +23,7 @@ var leftoverChecks = []check{
 // free.
 func leavesNothingBehind(t *test) {
 	client := t.client(Conn{Timeout: 5 * time.Second})
-	t.show(3)
+	t.ready(3)
 	for _, call := range []struct {
 		name   string
 		set    func()
@@ -49,14 +49,16 @@ func leavesNothingBehind(t *test) {
 	}
 }
 
-// goneID numbers the runs of gone.
+// goneLabel is the label of the goroutines that a run of gone begins, and goneID
+// numbers the runs.
+const goneLabel = "crmtest-call"
+
 var goneID atomic.Int64
 
 // gone checks that nothing is left of what do began. Its context is cancelled
 // after the time, if that is not 0.
 func (t *test) gone(what string, after time.Duration, do func(ctx context.Context)) {
 	t.Helper()
-	const label = "crmtest-call"
 	id := strconv.FormatInt(goneID.Add(1), 10)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -64,20 +66,30 @@ func (t *test) gone(what string, after time.Duration, do func(ctx context.Contex
 		timer := time.AfterFunc(after, cancel)
 		defer timer.Stop()
 	}
-	// Goroutines inherit the labels of the one that starts them.
-	pprof.Do(ctx, pprof.Labels(label, id), do)
+	pprof.Do(ctx, pprof.Labels(goneLabel, id), do)
 	synctest.Wait()
-	var profile bytes.Buffer
-	if err := pprof.Lookup("goroutine").WriteTo(&profile, 1); err != nil {
-		t.Fatalf("the goroutines cannot be listed: %v", err)
-	}
-	for _, stack := range strings.Split(profile.String(), "\n\n") {
-		if strings.Contains(stack, strconv.Quote(label)+":"+strconv.Quote(id)) {
-			t.Errorf("%s left a goroutine that runs on:\n%s", what, stack)
-		}
+	for _, stack := range labelled(t, id) {
+		t.Errorf("%s left a goroutine that runs on:\n%s", what, stack)
 	}
 	if open := t.wire.unclosed(); open > 0 {
 		t.Errorf("%s did not close the body of its answer", what)
 		t.wire.forgetBodies()
 	}
+}
+
+// labelled returns the stacks of the goroutines that run with the label: they
+// inherit it from the one that starts them.
+func labelled(t tb, id string) []string {
+	t.Helper()
+	var profile bytes.Buffer
+	if err := pprof.Lookup("goroutine").WriteTo(&profile, 1); err != nil {
+		t.Fatalf("the goroutines cannot be listed: %v", err)
+	}
+	var stacks []string
+	for _, stack := range strings.Split(profile.String(), "\n\n") {
+		if strings.Contains(stack, strconv.Quote(goneLabel)+":"+strconv.Quote(id)) {
+			stacks = append(stacks, stack)
+		}
+	}
+	return stacks
 }

@@ -72,7 +72,7 @@ func keepsItsSource(t *test) {
 		if listing.Source != source {
 			t.Errorf("the harness: Show's listing is of Source %q, the client of %q", listing.Source, source)
 		}
-		if out.listing.Source != source || slices.ContainsFunc(out.listing.Statuses, func(s crm.Status) bool { return s.Ref.Source != source }) {
+		if out.listing().Source != source || slices.ContainsFunc(out.listing().Statuses, func(s crm.Status) bool { return s.Ref.Source != source }) {
 			t.Errorf("the Listing or one of its Refs does not carry the client's Source %q", source)
 		}
 	}
@@ -88,8 +88,9 @@ func emptyList(t *test) {
 		t.failed("a list without rows", client, out)
 		return
 	}
-	t.same("a list without rows is neither an error nor a listing without statuses", want, out.listing)
-	if err := out.listing.Validate(); err != nil {
+	listing := out.listing()
+	t.same("a list without rows is neither an error nor a listing without statuses", want, listing)
+	if err := listing.Validate(); err != nil {
 		t.Errorf("a list without rows: the Listing does not pass Validate: %v", err)
 	}
 }
@@ -108,5 +109,5 @@ func showsNoRowTwice(t *test) {
 		t.failed("a row that comes twice", client, out, crm.ErrBadResponse, crm.ErrIncomplete)
 		return
 	}
-	t.same("a row that comes twice is in the Listing once, or the call fails", want, out.listing)
+	t.same("a row that comes twice is in the Listing once, or the call fails", want, out.listing())
 }

@@ -159,21 +159,21 @@ func answerMutants() []mutant {
 		}), "BelievesNoBrokenAnswer", "wrong kind"},
 		{"ignores the envelope", decoding(func(body []byte, into *stages) error {
 			return json.Unmarshal(body, into)
-		}), "BelievesNoAnswerOfAnotherForm", "the answer {} instead of a list" + believed},
+		}), "BelievesNoAnswerOfAnotherForm", "the answer {} of another form" + believed},
 		{"takes any sound JSON for a list", decoding(func(body []byte, into *stages) error {
 			if !json.Valid(body) {
 				return errors.New("no JSON")
 			}
 			_ = json.Unmarshal(body, into)
 			return nil
-		}), "BelievesNoAnswerOfAnotherForm", "the answer [[]] instead of a list" + believed},
+		}), "BelievesNoAnswerOfAnotherForm", "the answer [[]] of another form" + believed},
 		{"believes less than was announced", decoding(func(body []byte, into *stages) error {
 			err := decode(body, into)
 			if into.Rows != nil && len(*into.Rows) == 0 {
 				into.Total = nil
 			}
 			return err
-		}), "BelievesNoAnswerOfAnotherForm", `the answer {"total":3,"rows":[]} instead of a list` + believed},
+		}), "BelievesNoAnswerOfAnotherForm", `the answer {"total":3,"rows":[]} of another form` + believed},
 		{"stays broken", func(a *acme, _ Conn) {
 			spoilt := false
 			a.decode = func(body []byte, into *stages) error {

@@ -20,7 +20,7 @@ var retryChecks = []check{
 // overcomesAPassingFault: a call is repeated where that may help.
 func overcomesAPassingFault(t *test) {
 	client := t.client(Conn{})
-	want := t.show(3)
+	t.ready(3)
 	for _, passing := range []struct {
 		name  string
 		fault crmfault.Fault
@@ -34,21 +34,21 @@ func overcomesAPassingFault(t *test) {
 	} {
 		t.calm()
 		t.front.Fail(1, passing.fault)
-		t.reads(passing.name+", which a repetition overcomes", client, want)
+		t.overcomes(passing.name, client)
 	}
 }
 
 // waitsAsLongAsAsked: a call is repeated not before the Retry-After has passed.
 func waitsAsLongAsAsked(t *test) {
 	client := t.client(Conn{})
-	want := t.show(3)
+	t.ready(3)
 	const wait = 2 * time.Second
 	for _, status := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable} {
 		t.calm()
 		t.wire.forget()
 		t.front.Fail(1, crmfault.RetryAfter(status, wait))
 		what := fmt.Sprintf("a %d with a Retry-After of %v", status, wait)
-		t.reads(what+", which a repetition overcomes", client, want)
+		t.overcomes(what, client)
 		sent := t.wire.requests()
 		if len(sent) > 1 {
 			if after := sent[1].at.Sub(sent[0].at); after < wait {
@@ -62,7 +62,7 @@ func waitsAsLongAsAsked(t *test) {
 // and stands in the error for the caller to plan with.
 func tellsOfALongWait(t *test) {
 	client := t.client(Conn{})
-	t.show(3)
+	t.ready(3)
 	for status, kind := range map[int]error{
 		http.StatusTooManyRequests: crm.ErrRateLimited, http.StatusServiceUnavailable: crm.ErrUnavailable,
 	} {
@@ -85,7 +85,7 @@ const mostRequests = 10
 // minute.
 func givesUpInTheEnd(t *test) {
 	client := t.client(Conn{})
-	t.show(3)
+	t.ready(3)
 	for _, lasting := range []struct {
 		name  string
 		fault crmfault.Fault
@@ -114,8 +114,8 @@ func givesUpInTheEnd(t *test) {
 // repeatsNothingRefused: where the CRM said no, repeating the call is useless.
 func repeatsNothingRefused(t *test) {
 	client := t.client(Conn{})
-	want := t.show(3)
-	t.reads("before anything was refused", client, want)
+	t.ready(3)
+	t.works("before anything was refused", client)
 	whole := len(t.wire.requests())
 	for _, k := range kinds {
 		if k.status == http.StatusTooManyRequests || k.status >= http.StatusInternalServerError {

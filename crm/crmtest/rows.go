@@ -13,7 +13,7 @@ var rowChecks = []check{{name: "SkipsNoRowThatItCannotRead", run: skipsNoUnreada
 // list would be a part.
 func skipsNoUnreadableRow(t *test) {
 	client := t.client(Conn{})
-	t.show(40) // more than any other list in an answer is likely to have
+	t.ready(40) // more than any other list in an answer is likely to have
 	for _, row := range []string{`{}`, `null`, `17`} {
 		spoilt := false
 		t.suffers(rewritten(func(body []byte) []byte {

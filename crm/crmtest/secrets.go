@@ -112,7 +112,8 @@ func (t *test) suffer() suffered {
 		))}),
 		errs: make(map[string]error),
 	}
-	t.reads("before any trouble", s.client, t.show(3))
+	t.ready(3)
+	t.works("before any trouble", s.client)
 	t.front.Hold()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()

@@ -18,21 +18,26 @@ type shop struct {
 	key, token string
 	rows       []stage
 	size       int
+	leads      shopLeads
 }
 
 func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	authorization := r.Header.Get("Authorization")
-	if r.Method == http.MethodPost {
+	if authorization == "" {
 		body, _ := io.ReadAll(r.Body)
 		_, token, _ := strings.Cut(string(body), "=")
 		authorization = "Bearer " + token
 	}
+	path, found := strings.CutPrefix(r.URL.Path, "/k-"+s.key)
 	switch {
-	case r.URL.Path != "/k-"+s.key+"/stages":
+	case !found:
 		http.NotFound(w, r)
 		return
 	case authorization != "Bearer "+s.token:
 		http.Error(w, "no", http.StatusUnauthorized)
+		return
+	case path != "/stages":
+		s.leads.serve(w, r, path)
 		return
 	}
 	total, pages, rows := len(s.rows), 1, s.rows
@@ -47,14 +52,37 @@ func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(stages{Total: &total, Pages: pages, Rows: &rows})
 }
 
-// acmeHarness returns the harness of a client that differs from the sound one as
-// said.
-func acmeHarness(t *testing.T, differ func(a *acme, conn Conn)) Harness {
+// newShop returns a fake and what makes clients for it that differ from the sound
+// one as said.
+func newShop(t *testing.T, differ func(a *acme, conn Conn)) (*shop, func(conn Conn) (crm.Client, error)) {
 	t.Helper()
 	closed := make(chan struct{})
 	t.Cleanup(func() { close(closed) })
 	s := &shop{key: "0f1e2d3c4b5a6978", token: "Zm9v/c2Vj+cmV0LXRva2Vu=="}
 	key, token := s.key, s.token
+	return s, func(conn Conn) (crm.Client, error) {
+		a := newAcme(conn, key, token)
+		a.closed = closed
+		differ(a, conn)
+		if strings.HasPrefix(conn.BaseURL, "http:") && !strings.HasPrefix(conn.BaseURL, "http://127.0.0.1") && !a.open {
+			err := errors.New("acme: the address has to be https")
+			if a.telling {
+				err = fmt.Errorf("%w: %s/k-%s", err, conn.BaseURL, key)
+			}
+			return nil, err
+		}
+		if a.wrapped != nil {
+			return a.wrapped, nil
+		}
+		return a, nil
+	}
+}
+
+// acmeHarness returns the harness of a client that differs from the sound one as
+// said.
+func acmeHarness(t *testing.T, differ func(a *acme, conn Conn)) Harness {
+	t.Helper()
+	s, client := newShop(t, differ)
 	return Harness{
 		CRM: s,
 		Show: func(n int) crm.Listing {
@@ -73,23 +101,8 @@ func acmeHarness(t *testing.T, differ func(a *acme, conn Conn)) Harness {
 			}
 			return listing
 		},
-		Client: func(conn Conn) (crm.Client, error) {
-			a := newAcme(conn, key, token)
-			a.closed = closed
-			differ(a, conn)
-			if strings.HasPrefix(conn.BaseURL, "http:") && !strings.HasPrefix(conn.BaseURL, "http://127.0.0.1") && !a.open {
-				err := errors.New("acme: the address has to be https")
-				if a.telling {
-					err = fmt.Errorf("%w: %s/k-%s", err, conn.BaseURL, key)
-				}
-				return nil, err
-			}
-			if a.wrapped != nil {
-				return a.wrapped, nil
-			}
-			return a, nil
-		},
-		Secrets:      []string{key, token},
+		Client:       client,
+		Secrets:      []string{s.key, s.token},
 		Revoke:       func() { s.token = "another" },
 		Page:         func(size int) { s.size = size },
 		Duplicate:    func() { s.rows = append(s.rows, s.rows[0]) },

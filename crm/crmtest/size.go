@@ -47,7 +47,7 @@ func (e endless) Read(p []byte) (int, error) {
 // endsAnEndlessAnswer: the size of an answer is limited, so that a CRM that does
 // not stop talking does not fill the memory.
 func endsAnEndlessAnswer(t *test) {
-	t.show(3)
+	t.ready(3)
 	for _, answer := range []struct {
 		name   string
 		status int

@@ -37,7 +37,7 @@ var kinds = []struct {
 func httpStatusGivesTheKind(t *test) {
 	const page = "<!DOCTYPE html><html><head><title>Sorry</title></head><body>Sorry</body></html>"
 	client := t.client(Conn{})
-	t.show(3)
+	t.ready(3)
 	for _, k := range kinds {
 		for _, body := range []struct{ name, text, media string }{
 			{"no body", "", "application/json"},
@@ -59,8 +59,8 @@ func httpStatusGivesTheKind(t *test) {
 // ErrUnauthorized, and repeating is useless.
 func revokedCredentials(t *test) {
 	client := t.client(Conn{})
-	want := t.show(3)
-	t.reads("before the credentials were revoked", client, want)
+	t.ready(3)
+	t.works("before the credentials were revoked", client)
 	most := max(2, len(t.wire.requests())) // once more with a renewed token
 	t.wire.forget()
 	t.Revoke()

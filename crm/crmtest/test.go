@@ -22,7 +22,7 @@ const (
 	// than any client may send. It has an end, so that a client that goes on for
 	// ever ends as well.
 	lasting = 60
-	// patience is how long a call may take by the fake clock, whatever happens.
+	// patience is how long a call of few requests may take by the fake clock.
 	patience = 10 * time.Minute
 )
 
@@ -30,6 +30,11 @@ const (
 type test struct {
 	tb
 	Harness
+	leads LeadHarness // in RunLeads alone
+
+	op    operation     // the call that the checks of failures make
+	want  crm.Listing   // what a complete read of the list gives
+	added []crm.LeadRef // the leads of the CRM
 
 	front  *crmfault.Handler // stands in front of the CRM
 	wire   *wire             // leads to front
@@ -42,11 +47,24 @@ func newTest(t tb, h Harness, bubble bool) *test {
 	switch {
 	case h.CRM == nil, h.Show == nil, h.Client == nil, h.Revoke == nil:
 		t.Fatalf("the harness lacks CRM, Show, Client or Revoke")
-	case len(h.Secrets) == 0 || slices.ContainsFunc(h.Secrets, func(s string) bool { return len(s) < 8 }):
+	case tooShort(h.Secrets):
 		t.Fatalf("the harness names no secret, or one that is shorter than 8 bytes")
 	}
+	return begin(t, h, bubble)
+}
+
+// tooShort reports whether there is no secret, or one too short to look for.
+func tooShort(secrets []string) bool {
+	return len(secrets) == 0 || slices.ContainsFunc(secrets, func(s string) bool { return len(s) < 8 })
+}
+
+// begin returns a test with its CRM behind what plays faults.
+func begin(t tb, h Harness, bubble bool) *test {
 	front := crmfault.New(h.CRM)
-	return &test{tb: t, Harness: h, front: front, wire: newWire(front.Transport(), h.Secrets), bubble: bubble}
+	return &test{
+		tb: t, Harness: h, op: listStatuses,
+		front: front, wire: newWire(front.Transport(), h.Secrets), bubble: bubble,
+	}
 }
 
 // httpClient returns an HTTP client that leads to the CRM without a network.
@@ -71,48 +89,54 @@ func (t *test) client(conn Conn) crm.Client {
 	return client
 }
 
-// outcome is how a call of ListStatuses ended.
+// outcome is how a call ended.
 type outcome struct {
-	listing crm.Listing
-	err     error
-	took    time.Duration
+	value any // what it returned beside the error
+	err   error
+	took  time.Duration
 }
 
-// call calls ListStatuses. It sees to it that the call ends, even where the
-// client has no mind to.
+// listing returns the listing that came of ListStatuses.
+func (o outcome) listing() crm.Listing {
+	listing, _ := o.value.(crm.Listing)
+	return listing
+}
+
+// call makes the call of the test. It sees to it that the call ends, even where
+// the client has no mind to.
 func (t *test) call(ctx context.Context, client crm.Client) outcome {
 	t.Helper()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done := make(chan outcome, 1)
-	go func() { done <- t.listStatuses(ctx, client) }()
+	go func() { done <- t.guarded(ctx, client) }()
 	if !t.bubble {
 		return <-done
 	}
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(t.op.patience())
 	defer timer.Stop()
 	select {
 	case out := <-done:
 		return out
 	case <-timer.C:
 	}
-	t.Errorf("ListStatuses did not end within %v; a call ends by itself, with an error, if the CRM does not answer", patience)
+	t.Errorf("%s did not end within %v; a call ends by itself, with an error, if the CRM does not answer", t.op.name, t.op.patience())
 	cancel()
 	t.calm()
 	return <-done
 }
 
-// listStatuses calls ListStatuses and reports a panic as a failure.
-func (t *test) listStatuses(ctx context.Context, client crm.Client) (out outcome) {
+// guarded makes the call and reports a panic as a failure.
+func (t *test) guarded(ctx context.Context, client crm.Client) (out outcome) {
 	start := time.Now()
 	defer func() {
 		if p := recover(); p != nil {
-			t.Errorf("ListStatuses panicked, whatever the CRM says is at most an error: %v\n%s", p, debug.Stack())
-			out.err = errors.New("ListStatuses panicked")
+			t.Errorf("%s panicked, whatever the CRM says is at most an error: %v\n%s", t.op.name, p, debug.Stack())
+			out.err = errors.New(t.op.name + " panicked")
 		}
 		out.took = time.Since(start)
 	}()
-	out.listing, out.err = client.ListStatuses(ctx)
+	out.value, out.err = t.op.do(ctx, t, client)
 	return out
 }
 
@@ -126,20 +150,44 @@ func (t *test) calm() {
 // suffers makes the next requests meet the fault, and only that.
 func (t *test) suffers(fault crmfault.Fault) {
 	t.calm()
+	if t.op.many {
+		t.front.Fail(-1, fault)
+		return
+	}
 	t.front.Fail(lasting, fault)
 }
+
+// ready makes the CRM have what the call asks for.
+func (t *test) ready(n int) { t.op.ready(t, n) }
 
 // reads checks that a call returns the listing.
 func (t *test) reads(what string, client crm.Client, want crm.Listing) {
 	t.Helper()
+	t.want = want
+	t.works(what, client)
+}
+
+// works checks that a call goes well.
+func (t *test) works(what string, client crm.Client) {
+	t.Helper()
 	out := t.call(t.Context(), client)
 	if out.err != nil {
-		t.Errorf("%s: ListStatuses failed: %v", what, out.err)
+		t.Errorf("%s: %s failed: %v", what, t.op.name, out.err)
 		return
 	}
-	t.same(what+": ListStatuses did not return the complete list", want, out.listing)
-	if err := out.listing.Validate(); err != nil {
-		t.Errorf("%s: the Listing does not pass Validate: %v", what, err)
+	t.op.sound(t, what, out.value)
+}
+
+// overcomes checks that a call goes well although a request failed, which a
+// repetition mends. A call that writes may fail instead.
+func (t *test) overcomes(what string, client crm.Client) {
+	t.Helper()
+	if !t.op.writes {
+		t.works(what+", which a repetition overcomes", client)
+		return
+	}
+	if out := t.call(t.Context(), client); out.err != nil {
+		t.failed(what, client, out)
 	}
 }
 
@@ -171,8 +219,8 @@ func sorted(l crm.Listing) crm.Listing {
 }
 
 // fails checks that a call fails, with an error of one of the kinds (any, if
-// there are none) and without a listing. It returns the error's detail, which is
-// zero if there is none.
+// there are none) and with nothing beside it. It returns the error's detail,
+// which is zero if there is none.
 func (t *test) fails(what string, client crm.Client, kinds ...error) crm.Error {
 	t.Helper()
 	return t.failed(what, client, t.call(t.Context(), client), kinds...)
@@ -182,23 +230,32 @@ func (t *test) fails(what string, client crm.Client, kinds ...error) crm.Error {
 func (t *test) failed(what string, client crm.Client, out outcome, kinds ...error) crm.Error {
 	t.Helper()
 	if out.err == nil {
-		t.Errorf("%s: ListStatuses returned no error and a list of %d statuses; it returns the complete list or an error",
-			what, len(out.listing.Statuses))
+		t.Errorf("%s: %s returned no error; it does the whole of what it was asked for, or says that it did not", what, t.op.name)
 		return crm.Error{}
 	}
-	if diff := gocmp.Diff(crm.Listing{}, out.listing); diff != "" {
-		t.Errorf("%s: beside its error ListStatuses returned a part of a Listing (-want +got):\n%s", what, diff)
+	if t.op.beside != nil {
+		t.op.beside(t, what, out.value)
 	}
-	if got := crm.Kind(out.err); len(kinds) > 0 && !slices.Contains(kinds, got) {
-		t.Errorf("%s: the error is of the wrong kind %q, want one of %q: %v", what, text(got), kinds, out.err)
+	if t.op.many && len(kinds) > 0 {
+		kinds = append(slices.Clone(kinds), crm.ErrUnavailable) // no answer to some move
+	}
+	return t.explained(what, client, out.err, kinds...)
+}
+
+// explained checks that an error says what it has to.
+func (t *test) explained(what string, client crm.Client, err error, kinds ...error) crm.Error {
+	t.Helper()
+	kind := crm.Kind(err)
+	if len(kinds) > 0 && !slices.Contains(kinds, kind) {
+		t.Errorf("%s: the error is of the wrong kind %q, want one of %q: %v", what, text(kind), kinds, err)
 	}
 	var e *crm.Error
-	if !errors.As(out.err, &e) {
-		t.Errorf("%s: the error is no *crm.Error and wraps none: %v (%T)", what, out.err, out.err)
+	if !errors.As(err, &e) {
+		t.Errorf("%s: the error is no *crm.Error and wraps none: %v (%T)", what, err, err)
 		return crm.Error{}
 	}
-	if crm.Kind(out.err) == nil {
-		t.Errorf("%s: the error is of no kind of package crm: %v", what, out.err)
+	if kind == nil {
+		t.Errorf("%s: the error is of no kind of package crm: %v", what, err)
 	}
 	if e.Source != client.Source() || e.Op == "" {
 		t.Errorf("%s: the error does not say which account failed in what: Source %q (the client's is %q), Op %q",

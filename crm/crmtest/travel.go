@@ -34,7 +34,7 @@ func (t *test) stayed(what string) {
 // redirect; a redirect is an error.
 func credentialsFollowNoRedirect(t *test) {
 	client := t.client(Conn{})
-	t.show(3)
+	t.ready(3)
 	for _, to := range []struct {
 		name    string
 		address func(r *http.Request) string

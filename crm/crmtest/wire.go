@@ -95,9 +95,7 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	onward := r.Clone(r.Context())
-	if r.Body != nil {
-		onward.Body = io.NopCloser(bytes.NewReader(body))
-	}
+	onward.Body = io.NopCloser(bytes.NewReader(body)) // never nil, as a server has it
 	play, watch := w.record(r, body)
 	if watch != nil {
 		watch()
