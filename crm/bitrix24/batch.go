@@ -119,9 +119,14 @@ func (c *Client) decodeBatch(op string, cs commands, response crmhttp.Response) 
 		return nil, c.bad(op, response, "an error in another form than expected")
 	}
 	failed := func(r result) bool { return r.err != nil }
+	for i := range answer.results {
+		c.heed(answer.results[i].err)
+	}
 	switch {
 	case answer.whole.Code.Present:
-		return nil, c.failure(op, describe(answer.whole, response.Status, nil))
+		e := describe(answer.whole, response.Status, nil)
+		c.heed(e)
+		return nil, c.failure(op, e)
 	case answer.broken != "" && !slices.ContainsFunc(answer.results, failed):
 		return nil, c.bad(op, response, "JSON of another form than expected"+answer.broken)
 	}

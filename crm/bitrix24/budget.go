@@ -11,6 +11,8 @@ import (
 const (
 	shortestBudgetWait = time.Second
 	longestBudgetWait  = time.Minute
+	// furthestReset is how far away the reset is that a portal may speak of.
+	furthestReset = 10 * time.Minute
 )
 
 // budgets holds what the portal said of the operating time of methods. Its
@@ -41,7 +43,7 @@ func (b *budgets) note(t Timing, finish time.Time) {
 		b.methods = map[string]budget{}
 	}
 	// The portal's clock may be another one, so only the difference counts.
-	b.methods[strings.ToLower(t.Method)] = budget{free: time.Now().Add(t.OperatingResetAt.Sub(finish))}
+	b.methods[strings.ToLower(t.Method)] = budget{free: time.Now().Add(min(t.OperatingResetAt.Sub(finish), furthestReset))}
 }
 
 // refused returns how long to wait after a refusal: until the oldest part of the

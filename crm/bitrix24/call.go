@@ -140,13 +140,23 @@ func (c *Client) decodeCall(op, method string, response crmhttp.Response) (Resul
 	}
 	switch {
 	case said.Code.Present:
-		return Result{}, c.failure(op, describe(said, response.Status, nil))
+		e := describe(said, response.Status, nil)
+		c.heed(e)
+		return Result{}, c.failure(op, e)
 	case r.Value == nil:
 		return Result{}, c.bad(op, response, `an answer without "result"`)
 	}
 	r.Timing.Method = method
 	c.note(r.Timing, r.Timing.Finish)
 	return r, nil
+}
+
+// heed tells the limiter if an error, which may be nil, that stood inside an answer
+// with HTTP 200 says that the bucket is full.
+func (c *Client) heed(e *crm.Error) {
+	if e != nil && bucketFull(e) {
+		c.limiter.full()
+	}
 }
 
 // note takes over what an answer that left the portal at the time finish says of a

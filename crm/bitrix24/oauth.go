@@ -278,7 +278,7 @@ func (c *Client) load(ctx context.Context) (*access, error) {
 	if err != nil {
 		return nil, c.failure(opRenew, &crm.Error{Kind: crm.ErrUnavailable, Message: "the token that is kept could not be loaded", Err: err})
 	}
-	if kept.check() != nil || kept.AccessToken == t.token.AccessToken {
+	if usable := kept.check() == nil; !usable || kept.AccessToken == t.token.AccessToken {
 		return nil, nil
 	}
 	a, err := c.accept(kept)
