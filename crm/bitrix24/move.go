@@ -126,7 +126,7 @@ func (m *moving) verify(start time.Time) (crm.Lead, *crm.Error) {
 	}
 	// The portal says when the item moved to the second, so one that had come there in
 	// the very second of the call is taken for moved on.
-	if !lead.MovedAt.IsZero() && !start.IsZero() && !lead.MovedAt.Before(start.Truncate(time.Second)) {
+	if !start.IsZero() && !lead.MovedAt.Before(start.Truncate(time.Second)) {
 		return lead, nil
 	}
 	return crm.Lead{}, &crm.Error{Kind: crm.ErrNotApplied, Message: fmt.Sprintf(
