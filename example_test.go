@@ -54,13 +54,14 @@ func Example() {
 	fmt.Println(statuses)
 	// Output:
 	// umnico (Leads)
+	//   scope                              account "" -> "100500": the CRM names the account
 	//   scope                              the list is read for the first time
 	//   link    Первичное касание  710201  color "" -> "#9E9E9E": they have the same name
 	//   create  В работе           710205  no status has this name
 	//   link    Paid               710231  color "" -> "#27AE60": they have the same name
 	// Findings
 	//      differs  umnico  710231  name "Paid" in the bot, "Оплачено ✅" in the CRM; the bot's is kept
-	// 4 operations: 1 scope, 2 link, 1 create
+	// 5 operations: 2 scope, 2 link, 1 create
 	//
 	// KEY            NAME               COLOR    OUTCOME  EXTERNAL IDS
 	// first-contact  Первичное касание  #9E9E9E           umnico/710201

@@ -53,6 +53,9 @@ func TestErrorKinds(t *testing.T) {
 			if !strings.HasSuffix(err.Error(), test.says) && !strings.Contains(test.says, "Settings") {
 				t.Errorf("error = %q, want it to end with %q", err, test.says)
 			}
+			if test.status != http.StatusUnauthorized && strings.Contains(err.Error(), "check") {
+				t.Errorf("error = %q, which blames what was not refused", err)
+			}
 			if !strings.Contains(err.Error(), test.says) {
 				t.Errorf("error = %q, want it to say %q", err, test.says)
 			}

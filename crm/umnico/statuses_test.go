@@ -26,7 +26,7 @@ func TestGoldenList(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := crm.Listing{
-		Source: "umnico",
+		Source: "umnico", Account: []string{"100500"},
 		Scopes: []crm.Scope{{Name: "Leads"}},
 		Statuses: []crm.Status{
 			row("710205", "В работе", 2, "#2F80ED", "example_in_work"),
@@ -125,5 +125,33 @@ func TestAnswersThatAreNoList(t *testing.T) {
 				t.Errorf("a failed call returned a listing (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestOutcomes(t *testing.T) {
+	t.Parallel()
+	outcomes := map[string]crm.Outcome{
+		"example_done": crm.Won, "710236": crm.Lost, "710240": crm.Unknown, "example_new": crm.Open, "Оплачено ✅": crm.Lost,
+	}
+	opts := on(account())
+	opts.Outcomes = outcomes
+	client := mustNew(t, opts)
+	clear(outcomes) // the client has a copy
+	listing, err := client.ListStatuses(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]crm.Outcome{}
+	for _, status := range listing.Statuses {
+		if status.Outcome != crm.Unknown {
+			got[status.Ref.ID] = status.Outcome
+		}
+		if status.Raw["type"] == "" {
+			t.Errorf("status %v lost its type", status.Ref)
+		}
+	}
+	want := map[string]crm.Outcome{"710201": crm.Open, "710231": crm.Won, "710236": crm.Lost}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("outcomes (-want +got):\n%s", diff)
 	}
 }

@@ -18,7 +18,10 @@ import (
 // token looks like one; it is made up.
 const token = "eyJhbGciOiJIUzI1NiJ9.eyJhY2NvdW50IjoxMDA1MDB9.c2VjcmV0LXNpZ25hdHVyZQ"
 
-const statusesURL = "https://api.umnico.com/v1.3/statuses"
+const (
+	statusesURL = "https://api.umnico.com/v1.3/statuses"
+	accountURL  = "https://api.umnico.com/v1.3/account/me"
+)
 
 func golden(t *testing.T, name string) string {
 	t.Helper()
@@ -44,6 +47,7 @@ func mocked(t *testing.T, responder httpmock.Responder) *umnico.Client {
 	t.Helper()
 	mock := httpmock.NewMockTransport()
 	mock.RegisterResponder(http.MethodGet, statusesURL, responder)
+	mock.RegisterResponder(http.MethodGet, accountURL, httpmock.NewStringResponder(200, golden(t, "account_me.json")))
 	return mustNew(t, &umnico.Options{HTTPClient: &http.Client{Transport: mock}, Attempts: 1})
 }
 
@@ -92,6 +96,7 @@ func TestTokenIsUnderstoodAsPasted(t *testing.T) {
 				got = r.Header.Get("Authorization")
 				return httpmock.NewStringResponse(200, "[]"), nil
 			})
+			mock.RegisterResponder(http.MethodGet, accountURL, httpmock.NewStringResponder(200, golden(t, "account_me.json")))
 			client, err := umnico.New(test.pasted, &umnico.Options{AuthWord: test.word, HTTPClient: &http.Client{Transport: mock}})
 			if err != nil {
 				t.Fatal(err)
@@ -145,6 +150,8 @@ func TestNewChecksOptions(t *testing.T) {
 		"line end":   {AuthWord: "bearer\n"},
 		"attempts":   {Attempts: -1},
 		"source":     {Source: " "},
+		"outcome":    {Outcomes: map[string]crm.Outcome{"done": 9}},
+		"no type":    {Outcomes: map[string]crm.Outcome{"": crm.Won}},
 	} {
 		if _, err := umnico.New(token, &opts); err == nil {
 			t.Errorf("%s: accepted", name)
