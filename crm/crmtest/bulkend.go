@@ -165,7 +165,8 @@ func bulkUnderEndedContext(t *test) {
 }
 
 // waitsForWhatIsInFlight: when ctx ends, nothing new is sent, and a run goes on
-// until the CRM has answered what it was sent.
+// until the CRM has answered what it was sent. One that reads a move back may send
+// that request.
 func waitsForWhatIsInFlight(t *test) {
 	client := t.bulkMover()
 	const cancelled, answered = 5 * time.Second, 8 * time.Second
@@ -181,7 +182,11 @@ func waitsForWhatIsInFlight(t *test) {
 		what := fmt.Sprintf("a run whose context ends after %d answers", good)
 		r := t.run(ctx, what, client, bulk{moves: slices.Values(moves)})
 		late := t.sentAfter(end)
-		if late > 0 {
+		allowed := 0
+		if t.leads.ReadsBack {
+			allowed = len(t.wire.requests()) - late - good
+		}
+		if late > allowed {
 			t.Errorf("%s sent %d requests afterwards", what, late)
 		}
 		if len(t.wire.requests())-late > good && r.took < answered-soon {
@@ -207,7 +212,11 @@ func bulkEndsWithItsContext(t *test) {
 	ctx, cancel := context.WithTimeout(t.Context(), cancelled)
 	defer cancel()
 	r := t.run(ctx, "an endless input until the deadline", client, bulk{moves: t.endless()})
-	if r.took > cancelled+answer+soon {
+	last := answer
+	if t.leads.ReadsBack {
+		last += answer
+	}
+	if r.took > cancelled+last+soon {
 		t.Errorf("an endless input went on for %v after the deadline", r.took-cancelled)
 	}
 	if len(r.got) == 0 || r.got[0].State != crm.MoveDone {

@@ -55,6 +55,9 @@ type LeadHarness struct {
 	// on, with an error about this lead that is [crm.ErrRejected]: a required
 	// field is empty. Nil means that it cannot.
 	Refuse func(lead crm.LeadRef)
+	// ReadsBack says that the client verifies each move of a bulk run by a request
+	// of its own, which it may send for what is in flight when the run ends.
+	ReadsBack bool
 }
 
 // RunLeads runs each check of leads as a subtest on a harness of its own, as

@@ -73,6 +73,7 @@ func (c *Client) open(token, word string, refresh crmhttp.Secret) (*access, erro
 		Authorization: crmhttp.Secret(authorization), // https://api.umnico.com/docs/introduction/auth.html
 		Secrets:       secrets,
 		Classify:      func(r crmhttp.Response) *crm.Error { return classify(r, hint) },
+		Gate:          c.wait,
 		Attempts:      c.opts.Attempts,
 		RetryBudget:   c.opts.RetryBudget,
 		Timeout:       c.opts.Timeout,

@@ -130,6 +130,7 @@ func leadHarness(way signIn, wrong umnicotest.WrongStatus) crmtest.LeadHarness {
 		Secrets:      way.secrets,
 		Revoke:       func() { way.revoke(fake) },
 		ErrorInside:  `{"error":"Unauthorized"}`,
+		ReadsBack:    true,
 		WrongAnswers: []string{`{"id":70010001}`, `{"statusId":710205}`, `{"lead":{"id":1,"statusId":2}}`, `[{"id":1}]`},
 		Statuses:     []crm.Ref{status(710201), status(710205), status(710231)},
 		AddLead: func(to crm.Ref) crm.LeadRef {

@@ -60,37 +60,54 @@ func idValue(id string) any {
 // younger than ten seconds, and the move is refused with [crm.ErrNotFound] before
 // anything is written if the status is not there.
 func (c *Client) MoveLead(ctx context.Context, move crm.Move) (crm.Lead, error) {
-	if unfit := cmp.Or(c.checkLead(move.Lead), c.checkStatus(move.To)); unfit != nil {
+	if unfit := c.checkMove(move); unfit != nil {
 		return crm.Lead{}, c.failure(opMoveLead, unfit)
 	}
 	if err := c.listed.refuses(ctx, c, opMoveLead, move.To); err != nil {
 		return crm.Lead{}, err
 	}
-	before, err := c.readLead(ctx, opMoveLead, move.Lead)
+	lead, _, err := c.moveLead(ctx, nil, opMoveLead, move)
+	return lead, err
+}
+
+// checkMove returns why there can be no such move.
+func (c *Client) checkMove(move crm.Move) *crm.Error {
+	return cmp.Or(c.checkLead(move.Lead), c.checkStatus(move.To))
+}
+
+// moveLead makes a move that was checked, unless ended is closed before it writes.
+// wrote says whether Umnico may have carried it out.
+func (c *Client) moveLead(ctx context.Context, ended <-chan struct{}, op string, move crm.Move) (lead crm.Lead, wrote bool, err error) {
+	before, err := c.readLead(ctx, op, move.Lead)
 	if err != nil || before.Status == move.To {
-		return before, err
+		return before, false, err
 	}
-	response, err := c.write(ctx, move)
-	if err != nil {
-		return crm.Lead{}, err
+	select {
+	case <-ended:
+		return crm.Lead{}, false, c.failure(op, &crm.Error{Kind: crm.ErrUnavailable, Message: "the run ended before anything was written"})
+	default:
 	}
-	after, err := c.readLead(ctx, opMoveLead, move.Lead)
+	response, err := c.write(ctx, op, move)
 	if err != nil {
-		return crm.Lead{}, err
+		return crm.Lead{}, true, err
+	}
+	after, err := c.readLead(ctx, op, move.Lead)
+	if err != nil {
+		return crm.Lead{}, true, err
 	}
 	if after.Status != move.To && after.Status == before.Status {
 		message := fmt.Sprintf("Umnico said yes and left the lead in %q; it has no such status as %q, or changes a status by another call than Options.Move makes",
 			after.Status.ID, move.To.ID)
-		return crm.Lead{}, c.failure(opMoveLead, &crm.Error{Kind: crm.ErrNotApplied, Status: response.Status, Message: hinted(message, errorText(response.Body))})
+		return crm.Lead{}, true, c.failure(op, &crm.Error{Kind: crm.ErrNotApplied, Status: response.Status, Message: hinted(message, errorText(response.Body))})
 	}
-	return after, nil
+	return after, true, nil
 }
 
 // write sends the request that moves the lead, which exists.
-func (c *Client) write(ctx context.Context, move crm.Move) (crmhttp.Response, error) {
+func (c *Client) write(ctx context.Context, op string, move crm.Move) (crmhttp.Response, error) {
 	request := c.opts.Move(move.Lead, move.To)
 	response, _, err := c.do(ctx, crmhttp.Request{
-		Op: opMoveLead, Method: cmp.Or(request.Method, http.MethodPut), Path: cmp.Or(request.Path, pathLead+move.Lead.ID),
+		Op: op, Method: cmp.Or(request.Method, http.MethodPut), Path: cmp.Or(request.Path, pathLead+move.Lead.ID),
 		Body: request.Body, Idempotent: true,
 	})
 	return response, unknownCall(err)

@@ -39,14 +39,18 @@
 package umnico
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"net/http"
 	"strings"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/statuslink/statuslink/crm"
 	"github.com/statuslink/statuslink/crm/crmhttp"
@@ -100,6 +104,12 @@ type Options struct {
 	// It may be called by several goroutines at once, and more than once for a
 	// move. The request must do no harm when it is sent twice.
 	Move func(lead crm.LeadRef, to crm.Ref) MoveRequest
+	// Rate is how many requests a second the client sends at most; 0 means 5, a
+	// negative number that there is no limit. Umnico documents none, so this is a
+	// modest guess. Up to twice as many go at once after a pause.
+	Rate float64
+	// InFlight is how many leads [Client.MoveLeads] moves at once; 0 means 4.
+	InFlight int
 	// HTTPClient sends the requests; nil means one like [http.DefaultClient].
 	// It is copied and never changed, and its CheckRedirect is not used.
 	HTTPClient *http.Client
@@ -135,6 +145,10 @@ func (o *Options) complete() (*Options, error) {
 	if all.Move == nil {
 		all.Move = defaultMove
 	}
+	if all.InFlight < 0 || math.IsNaN(all.Rate) {
+		return nil, fmt.Errorf("%s: options: InFlight is negative, or Rate is no number", all.Source)
+	}
+	all.InFlight, all.Rate = cmp.Or(all.InFlight, 4), cmp.Or(all.Rate, 5)
 	if all.AuthWord != NoAuthWord && strings.ContainsFunc(all.AuthWord, notVisible) {
 		return nil, fmt.Errorf("%s: options: AuthWord must be one word such as %q", all.Source, DefaultAuthWord)
 	}
@@ -154,6 +168,7 @@ type Client struct {
 	opts    *Options
 	session *session
 	listed  *listed
+	limiter *rate.Limiter
 }
 
 var _ crm.Client = (*Client)(nil)
@@ -211,7 +226,7 @@ func newClient(opts *Options, word, hint string, secrets ...crmhttp.Secret) (*Cl
 	if o.AuthWord != "" {
 		word = o.AuthWord
 	}
-	c := &Client{opts: o, listed: new(listed), session: newSession(word, hint, secrets)}
+	c := &Client{opts: o, listed: new(listed), limiter: newLimiter(o.Rate), session: newSession(word, hint, secrets)}
 	a, err := c.open("", NoAuthWord, "")
 	if err != nil {
 		return nil, err
