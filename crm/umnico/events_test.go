@@ -116,7 +116,7 @@ func TestEventsTakeWhatTheyDoNotKnow(t *testing.T) {
 		`{"type":"customer.created","leadId":7,"message":{"datetime":1e300}}`: {Type: "customer.created", Lead: lead},
 		`{"type":null}`:             {},
 		`{}`:                        {},
-		`{"type":"новое событие"} `: {Type: "новое событие"},
+		`{"type": "новое событие"}`: {Type: "новое событие"},
 	} {
 		t.Run(body, func(t *testing.T) {
 			t.Parallel()
