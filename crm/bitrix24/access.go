@@ -164,8 +164,8 @@ func (s *session) enter(a *access) {
 
 // vendors reports whether the host is one of Bitrix24's own domains.
 func vendors(host string) bool {
-	_, domain, found := strings.Cut(strings.ToLower(host), ".")
-	return found && slices.Contains(vendorDomains, domain)
+	name, domain, found := strings.Cut(strings.ToLower(host), ".")
+	return found && name != "" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == "" && slices.Contains(vendorDomains, domain)
 }
 
 // vendorDomains are the domains under which Bitrix24 keeps its portals

@@ -154,7 +154,7 @@ func FuzzBoundEvents(f *testing.F) {
 func FuzzRename(f *testing.F) {
 	for _, seed := range []string{
 		"https://new.bitrix24.com/rest/", "https://evil.example/", "http://new.bitrix24.com", "https://new.bitrix24.com.evil.example", "https://a@new.bitrix24.ru",
-		"https://crm.example.org:8443/x", "//new.bitrix24.com", "https://new.bitrix24.com\\@evil.example", "https://new.bitrix24.com#@evil.example", "https:new.bitrix24.com",
+		"https://crm.example.org:8443/x", "//new.bitrix24.com", "https://new.bitrix24.com\\@evil.example", "https://new.bitrix24.com#@evil.example", "https:new.bitrix24.com", "https://.BitriX24.CO#", "https://a_b.bitrix24.ru",
 	} {
 		f.Add(seed)
 	}
