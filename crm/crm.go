@@ -6,9 +6,9 @@
 // A client implements [Client], which reads the CRM's whole list of statuses.
 // Everything else that a CRM may be able to do is a small optional interface
 // that the same value may implement as well: [LeadReader], [BulkReader],
-// [LeadMover], [BulkMover], [LeadLister], [EventSource], [HistoryReader],
-// [StatusWriter]. New abilities come as new interfaces; no method is ever added
-// to an existing one.
+// [LeadMover], [BulkMover], [LeadLister], [LeadKinder], [EventSource],
+// [HistoryReader], [StatusWriter]. New abilities come as new interfaces; no method
+// is ever added to an existing one.
 //
 // Every error that a method of a client returns is, or wraps, an [*Error]. What
 // makes the client may fail with plain errors: they are the developer's mistakes,
@@ -251,6 +251,13 @@ type LeadLister interface {
 	// last, and means that the list is incomplete. Leads that move while it is
 	// read may be missed; the client's comment says what it promises.
 	ListLeads(ctx context.Context, query LeadQuery) iter.Seq2[Lead, error]
+}
+
+// LeadKinder is implemented by clients of CRMs with several kinds of leads.
+type LeadKinder interface {
+	// KindOf returns the Kind, as in [LeadRef], of the leads that stand in the
+	// statuses of a scope; false if no leads do. It asks nobody.
+	KindOf(scope string) (kind string, ok bool)
 }
 
 // EventKind says what an [Event] tells.

@@ -1,16 +1,27 @@
 package bitrix24
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"iter"
-	"slices"
-	"time"
+	"net"
+	"net/http"
+	"strconv"
+	"syscall"
 
 	"github.com/statuslink/statuslink/crm"
+	"github.com/statuslink/statuslink/crm/crmbulk"
+	"github.com/statuslink/statuslink/crm/crmhttp"
 )
 
-const opMoveLeads = "move leads"
+const (
+	opMoveLeads = "move leads"
+
+	// How many batches of a bulk change are under way at once: more than a few only
+	// while answers come well, because portals break down under too many.
+	firstInFlight = 4
+	mostInFlight  = 32
+)
 
 var _ crm.BulkMover = (*Client)(nil)
 
@@ -31,281 +42,160 @@ var _ crm.BulkMover = (*Client)(nil)
 // with [crm.ErrNotApplied].
 //
 // The input is asked for moves by the goroutine that loops over the results, and
-// up to 2,500 are read ahead. While the input keeps the loop waiting, no results
-// come.
+// up to 2,500 are read ahead. While the input keeps the loop waiting, nothing is
+// sent and no results come, also when ctx has ended: an input that may block has to
+// look at ctx itself. [Options.Attempts] limits how often a move is sent without an
+// answer, [Options.RetryBudget] has no part in it.
 func (c *Client) MoveLeads(ctx context.Context, moves iter.Seq[crm.Move], progress func(crm.MoveReport)) iter.Seq[crm.MoveResult] {
-	return func(yield func(crm.MoveResult) bool) {
-		next, stop := iter.Pull(moves)
-		defer stop()
-		b := &bulk{
-			client: c, ctx: ctx, next: next, progress: progress,
-			flow: newFlow(c.timeout()), busy: map[crm.LeadRef]bool{}, underWay: map[int]time.Time{},
-			answers: make(chan answer, mostInFlight),
-		}
-		b.run(yield)
-	}
+	return crmbulk.Move(ctx, crmbulk.Options{
+		Prepare: c.prepare, Canonical: c.canonical, Wait: c.limiter.wait, Spare: c.limiter.spare, Send: c.sendMoves,
+		Failure: func(e *crm.Error) error { return c.failure(opMoveLeads, e) },
+		Batch:   maxCommands, First: firstInFlight, Most: mostInFlight,
+		Timeout: c.timeout(), Attempts: c.attempts(), FailOnHold: c.opts.FailOnBudget,
+	}, moves, progress)
 }
 
-// readAhead is how many moves are taken at most before the first of them is done.
-const readAhead = 2500
-
-// bulk is one run of MoveLeads. All of it belongs to the goroutine that loops over
-// the results; what is under way hands its answer to it through answers.
-type bulk struct {
-	client   *Client
-	ctx      context.Context //nolint:containedctx // of the call that this is
-	next     func() (crm.Move, bool)
-	progress func(crm.MoveReport)
-
-	flow      *flow
-	window    []*bulkMove // taken and not yet handed over, as they came
-	queue     []*bulkMove // of those, the ones to be sent, as they came
-	shuffled  bool        // queue has to be sorted
-	taken     int
-	exhausted bool
-	busy      map[crm.LeadRef]bool // leads with a move under way
-	underWay  map[int]time.Time    // when each batch under way will end, by its number
-	answers   chan answer
-	resume    time.Time // nothing is sent before
-	failures  int       // rounds in a row in which the portal broke down
-	counted   int       // the last batch of the last of them
-	ended     error     // why nothing is sent any more; nil while something is
-	report    crm.MoveReport
-}
-
-// bulkMove is one move of a run.
+// bulkMove is a move of a run.
 type bulkMove struct {
 	moving
-	number  int // in the input
-	lead    crm.LeadRef
-	query   string
-	alone   bool  // must not go into a batch
-	tries   int   // how often it was sent and no answer came
-	doubt   error // of the last time that this was so
-	settled bool
-	result  crm.MoveResult
-	broken  error // what cannot be read of the answer
-}
-
-// run hands over results until there are no more, or nobody wants them.
-func (b *bulk) run(yield func(crm.MoveResult) bool) {
-	defer b.finish() // also if yield panics
-	for {
-		if !b.deliver(yield) {
-			b.end(b.failure(&crm.Error{Kind: crm.ErrUnavailable, Message: "the loop over the results ended before"}))
-			return
-		}
-		if err := b.ctx.Err(); err != nil {
-			b.end(b.failure(&crm.Error{Kind: crm.ErrUnavailable, Err: err}))
-		}
-		b.take()
-		b.send()
-		switch {
-		case len(b.underWay) > 0 || len(b.queue) > 0:
-			b.wait()
-		case len(b.window) == 0 && !b.more():
-			return
-		}
-	}
-}
-
-// finish waits for all that is under way, and accounts for every move taken.
-func (b *bulk) finish() {
-	b.end(b.failure(&crm.Error{Kind: crm.ErrUnavailable, Message: "the loop over the results broke down"}))
-	for len(b.underWay) > 0 {
-		b.handle(<-b.answers)
-	}
-	b.report.Final = true
-	for _, m := range b.window {
-		b.report.Untaken = append(b.report.Untaken, m.result)
-	}
-	b.tell()
-}
-
-// more reports whether the run goes on.
-func (b *bulk) more() bool { return b.ended == nil && !b.exhausted }
-
-// deliver hands over what is settled, as far as it goes; false if nobody wants it
-// any more.
-func (b *bulk) deliver(yield func(crm.MoveResult) bool) bool {
-	for len(b.window) > 0 && b.window[0].settled {
-		m := b.window[0]
-		b.window[0] = nil
-		b.window = b.window[1:]
-		if !yield(m.result) {
-			return false
-		}
-	}
-	return true
-}
-
-// take takes moves from the input, as many as can be under way soon.
-func (b *bulk) take() {
-	for b.more() && len(b.window) < readAhead && len(b.queue) <= maxCommands*b.flow.most() {
-		move, ok := b.next()
-		if !ok {
-			b.exhausted = true
-			return
-		}
-		m := &bulkMove{number: b.taken, lead: b.client.canonical(move.Lead)}
-		b.taken++
-		b.window = append(b.window, m)
-		if err := b.prepare(m, move); err != nil {
-			m.move = move
-			b.settle(m, crm.MoveRefused, crm.Lead{}, err)
-			continue
-		}
-		b.queue = append(b.queue, m)
-	}
+	query  string
+	broken error // what cannot be read of the answer
 }
 
 // prepare checks a move, and makes a command of it.
-func (b *bulk) prepare(m *bulkMove, move crm.Move) error {
-	checked, unfit := b.client.newMoving(move)
+func (c *Client) prepare(ctx context.Context, move crm.Move) (item any, alone bool, err error) {
+	checked, unfit := c.newMoving(move)
 	if unfit != nil {
-		return b.failure(unfit)
+		return nil, false, c.failure(opMoveLeads, unfit)
 	}
-	if err := b.client.listed.refuses(b.ctx, b.client, opMoveLeads, move.To); err != nil {
-		return err
+	if err := c.listed.refuses(ctx, c, opMoveLeads, move.To); err != nil {
+		return nil, false, err
 	}
-	m.moving = checked
-	m.query = m.moving.query()
-	m.alone = refers(m.query)
-	return nil
+	m := &bulkMove{moving: checked, query: checked.query()}
+	return m, refers(m.query), nil
 }
 
-// send sends batches until enough are under way.
-func (b *bulk) send() {
-	for b.ended == nil && len(b.underWay) < b.flow.most() && !time.Now().Before(b.resume) {
-		batch := b.compose()
-		if len(batch) == 0 {
-			return
-		}
-		for _, m := range batch {
-			b.busy[m.lead] = true
-		}
-		b.flow.sent++
-		b.underWay[b.flow.sent] = time.Now().Add(time.Duration(len(batch)) * b.flow.per)
-		go b.post(batch, b.flow.sent)
+// sendMoves sends moves as one request: a batch, or a call if it must not be one.
+func (c *Client) sendMoves(ctx context.Context, _ <-chan struct{}, items []any) crmbulk.Answer {
+	if m := items[0].(*bulkMove); refers(m.query) {
+		return c.sendAlone(ctx, m)
 	}
+	cs := make(commands, len(items))
+	for i, item := range items {
+		m := item.(*bulkMove)
+		cs[i] = command{key: "m" + strconv.Itoa(i), method: methodUpdate, query: m.query, into: func(cursor *crmhttp.Cursor) error {
+			m.item = wireItem{}
+			m.broken = m.item.readOne(cursor)
+			return nil // it does not spoil the others
+		}}
+	}
+	response, err := c.post(ctx, request{
+		op: opMoveLeads, method: methodBatch, idempotent: true, once: true,
+		body: func(token string) ([]byte, error) { return cs.encode(false, token) },
+	})
+	if err != nil {
+		answer := c.notMoved(err, methodBatch)
+		var e *crm.Error
+		answer.Large = errors.As(err, &e) && errors.Is(e.Kind, crm.ErrBadResponse) && e.Status == http.StatusOK
+		return answer
+	}
+	results, err := c.decodeBatch(opMoveLeads, cs, response)
+	if err != nil {
+		return c.notMoved(err, methodBatch)
+	}
+	verdicts := make([]crmbulk.Verdict, len(items))
+	for i, item := range items {
+		verdicts[i] = c.verdict(item.(*bulkMove), &results[i])
+	}
+	return crmbulk.Answer{Verdicts: verdicts}
 }
 
-// compose takes the next batch out of the queue: no lead twice, and none with a
-// move under way, so that the moves of a lead keep their sequence.
-func (b *bulk) compose() []*bulkMove {
-	left := -1
-	if !b.more() {
-		left = len(b.queue)
+// sendAlone sends a move that must not go into a batch.
+func (c *Client) sendAlone(ctx context.Context, m *bulkMove) crmbulk.Answer {
+	said, err := c.call(ctx, opMoveLeads, Call{Method: methodUpdate, Params: m.params(), Idempotent: true}, true)
+	var e *crm.Error
+	switch {
+	case err == nil:
+		m.item = wireItem{}
+		m.broken = m.item.readOne(crmhttp.NewCursor(said.Value))
+		return crmbulk.Answer{Verdicts: []crmbulk.Verdict{c.verdict(m, &result{answered: true, timing: said.Timing})}}
+	case errors.As(err, &e) && (budgetUsedUp(e) || e.Kind == crm.ErrRejected || e.Kind == crm.ErrNotFound || e.Kind == crm.ErrForbidden): //nolint:errorlint // these very values
+		return crmbulk.Answer{Verdicts: []crmbulk.Verdict{c.verdict(m, &result{err: e})}}
 	}
-	size := b.flow.size(left, b.lasting(), b.client.limiter.spare)
-	if b.shuffled {
-		slices.SortFunc(b.queue, func(x, y *bulkMove) int { return cmp.Compare(x.number, y.number) })
-		b.shuffled = false
-	}
-	var batch, passed []*bulkMove
-	taken := map[crm.LeadRef]bool{}
-	i := 0
-	for ; i < len(b.queue) && len(batch) < size; i++ {
-		m := b.queue[i]
-		if b.busy[m.lead] || taken[m.lead] || (m.alone && len(batch) > 0) {
-			passed = append(passed, m)
-		} else {
-			batch = append(batch, m)
-		}
-		taken[m.lead] = true
-		if m.alone && len(batch) == 1 && batch[0] == m {
-			i++
-			break
-		}
-	}
-	if len(passed) > 0 {
-		b.queue = append(passed, b.queue[i:]...)
-	} else {
-		b.queue = b.queue[i:]
-	}
-	return batch
+	return c.notMoved(err, methodUpdate)
 }
 
-// lasting returns for how long each of the batches under way will last.
-func (b *bulk) lasting() []time.Duration {
-	busy := make([]time.Duration, 0, len(b.underWay))
-	for _, until := range b.underWay {
-		busy = append(busy, max(0, time.Until(until)))
+// verdict says what the portal's words about a move mean.
+func (c *Client) verdict(m *bulkMove, r *result) crmbulk.Verdict {
+	failed := func(fate crmbulk.Fate, e *crm.Error) crmbulk.Verdict {
+		return crmbulk.Verdict{Fate: fate, Err: c.failure(opMoveLeads, e)}
 	}
-	return busy
+	switch {
+	case r.err != nil && budgetUsedUp(r.err):
+		return c.held(r.err, methodUpdate)
+	case r.err != nil && bucketFull(r.err):
+		return crmbulk.Verdict{Fate: crmbulk.Again}
+	case r.err != nil && errors.Is(r.err.Kind, crm.ErrUnavailable):
+		return failed(crmbulk.Lost, r.err)
+	case r.err != nil:
+		return failed(crmbulk.Refused, r.err)
+	case !r.answered:
+		return failed(crmbulk.Lost, &crm.Error{Kind: crm.ErrBadResponse, Message: "the batch holds no answer to the move"})
+	case m.broken != nil:
+		return failed(crmbulk.Lost, &crm.Error{Kind: crm.ErrBadResponse, Message: m.broken.Error()})
+	}
+	lead, unfit := m.verify(r.timing.Start)
+	switch {
+	case unfit == nil:
+		return crmbulk.Verdict{Lead: lead}
+	case errors.Is(unfit.Kind, crm.ErrBadResponse):
+		return failed(crmbulk.Lost, unfit)
+	}
+	return failed(crmbulk.Refused, unfit)
 }
 
-// wait waits for an answer, for the end of a pause, or for that of the context.
-func (b *bulk) wait() {
-	var ended <-chan struct{}
-	if b.ended == nil {
-		ended = b.ctx.Done()
+// notMoved says what an error means for all moves of a request.
+func (c *Client) notMoved(err error, method string) crmbulk.Answer {
+	var e *crm.Error
+	if !errors.As(err, &e) {
+		e = c.failure(opMoveLeads, &crm.Error{Kind: crm.ErrUnavailable, Err: err})
 	}
-	var resume <-chan time.Time
-	if pause := time.Until(b.resume); pause > 0 && b.ended == nil {
-		timer := time.NewTimer(pause)
-		defer timer.Stop()
-		resume = timer.C
+	var all crmbulk.Verdict
+	switch {
+	case bucketFull(e):
+		all.Fate = crmbulk.Again // the limiter holds everyone back
+	case budgetUsedUp(e):
+		all = c.held(e, method)
+	case errors.Is(e.Kind, crm.ErrRateLimited):
+		all = crmbulk.Verdict{Fate: crmbulk.Busy, Err: e, Wait: e.RetryAfter}
+	case neverRan(e):
+		all = crmbulk.Verdict{Fate: crmbulk.Busy, Err: e}
+	case errors.Is(e.Kind, crm.ErrUnavailable), errors.Is(e.Kind, crm.ErrBadResponse):
+		all = crmbulk.Verdict{Fate: crmbulk.Lost, Err: e}
+	default:
+		// The sign-in, a right, the portal as a whole: all others would fare alike.
+		all = crmbulk.Verdict{Fate: crmbulk.Ended, Err: e}
 	}
-	select {
-	case a := <-b.answers:
-		b.handle(a)
-	case <-resume:
-	case <-ended:
-	}
-	// What else has come is looked at before something new is sent.
-	for {
-		select {
-		case a := <-b.answers:
-			b.handle(a)
-		default:
-			return
-		}
-	}
+	return crmbulk.Answer{All: all, Late: late(e)}
 }
 
-// end sees to it that nothing is sent any more.
-func (b *bulk) end(why error) {
-	if b.ended != nil {
-		return
-	}
-	b.ended = why
-	for _, m := range b.queue {
-		b.leave(m)
-	}
-	b.queue = nil
+// held is the verdict on a move of a method whose time is used up.
+func (c *Client) held(e *crm.Error, method string) crmbulk.Verdict {
+	e.RetryAfter = max(e.RetryAfter, c.budgets.refused(method))
+	return crmbulk.Verdict{Fate: crmbulk.Held, Err: c.failure(opMoveLeads, e), Wait: e.RetryAfter}
 }
 
-// leave settles a move that is not sent, or not again.
-func (b *bulk) leave(m *bulkMove) {
-	if m.doubt != nil {
-		b.settle(m, crm.MoveUnknown, crm.Lead{}, m.doubt)
-		return
-	}
-	b.settle(m, crm.MoveNotSent, crm.Lead{}, b.ended)
+// neverRan reports whether a batch without a good answer was surely not carried out:
+// no connection came about, the portal sent it elsewhere, or it did not take the old
+// token and there is no new one yet.
+func neverRan(e *crm.Error) bool {
+	unanswered := errors.Is(e.Kind, crm.ErrUnavailable) || errors.Is(e.Kind, crm.ErrBadResponse)
+	var dns *net.DNSError
+	return unanswered && (errors.Is(e, syscall.ECONNREFUSED) || errors.As(e.Err, &dns) || redirects(e.Status) || e.Op == opRenew)
 }
 
-// settle says how a move ended.
-func (b *bulk) settle(m *bulkMove, state crm.MoveState, lead crm.Lead, err error) {
-	m.settled = true
-	m.result = crm.MoveResult{Move: m.move, State: state, Lead: lead, Err: err}
-	switch state {
-	case crm.MoveNotSent:
-		b.report.NotSent++
-	case crm.MoveDone:
-		b.report.Done++
-	case crm.MoveRefused:
-		b.report.Refused++
-	case crm.MoveUnknown:
-		b.report.Unknown++
-	}
+// late reports whether no answer came in time.
+func late(e *crm.Error) bool {
+	var timeout net.Error
+	return errors.As(e.Err, &timeout) && timeout.Timeout()
 }
-
-// tell tells how far the run is.
-func (b *bulk) tell() {
-	if b.progress != nil {
-		b.progress(b.report)
-	}
-}
-
-func (b *bulk) failure(e *crm.Error) error { return b.client.failure(opMoveLeads, e) }

@@ -108,15 +108,9 @@ func (r *bulkRig) truthful(results []crm.MoveResult) {
 	}
 }
 
-// inBubble runs a test by a clock that passes no time.
-func inBubble(t *testing.T, run func(t *testing.T)) {
-	t.Helper()
-	t.Parallel()
-	synctest.Test(t, run)
-}
-
 func TestMoveLeadsKeepsTheSequenceAndNamesWhatFailed(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		rig := newBulkRig(t, 333, bitrix24.Options{})
 		rig.portal.SetLatency(10*time.Millisecond, time.Millisecond)
 		if err := rig.portal.DeleteItem(1, rig.items[5].ID); err != nil {
@@ -156,7 +150,8 @@ func TestMoveLeadsKeepsTheSequenceAndNamesWhatFailed(t *testing.T) {
 // then every lead stands where it is wished.
 func TestMoveLeadsCanBeRepeatedFromAnyPoint(t *testing.T) {
 	t.Parallel()
-	const leads = 230 // five requests
+	// With a short time-out the batches are small, so that few leads make many requests.
+	const leads, requests, timeout = 24, 7, 2 * time.Second
 	breaks := map[string]func(r *bulkRig, cancel func()){
 		"cancelled before the portal sees the request": func(r *bulkRig, cancel func()) {
 			r.portal.Fail(1, crmfault.Rewrite(func(b []byte) []byte { cancel(); return b }))
@@ -174,17 +169,21 @@ func TestMoveLeadsCanBeRepeatedFromAnyPoint(t *testing.T) {
 		"the portal is overloaded": func(r *bulkRig, _ func()) { r.portal.Fail(1, bitrix24test.Overload().Fault()) },
 	}
 	for name, happens := range breaks {
-		for at := range 6 {
+		for at := range requests + 1 {
 			t.Run(fmt.Sprintf("%s/request %d", name, at+1), func(t *testing.T) {
-				inBubble(t, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
 					ctx, cancel := context.WithCancel(t.Context())
 					defer cancel()
 					rig := newBulkRig(t, leads, bitrix24.Options{})
-					rig.portal.SetLatency(30*time.Millisecond, time.Millisecond)
+					rig.portal.SetLatency(30*time.Millisecond, 100*time.Millisecond)
 					watch := &counting{next: rig.portal.Transport(), at: at, happens: func() { happens(rig, cancel) }}
-					rig.client = mustConnect(t, rig.portal, bitrix24.Options{HTTPClient: &http.Client{Transport: watch}})
+					rig.client = mustConnect(t, rig.portal, bitrix24.Options{HTTPClient: &http.Client{Transport: watch}, Timeout: timeout})
 					results, _ := rig.move(ctx, wishes(rig.items))
 					rig.truthful(results)
+					if n := watch.seen.Load(); at == requests && n != requests {
+						t.Errorf("a whole run makes %d requests, want %d, each of which is broken here", n, requests)
+					}
 
 					rig.portal.Recover()
 					rig.client = mustConnect(t, rig.portal, bitrix24.Options{})

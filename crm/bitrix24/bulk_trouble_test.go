@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -24,7 +25,8 @@ func TestMoveLeadsWaitsForTheBudget(t *testing.T) {
 	for _, charge := range []bitrix24test.Accounting{bitrix24test.ChargeInner, bitrix24test.ChargeBatch} {
 		for _, shows := range [][3]bool{{true, false, true}, {true, true, false}, {true, true, true}, {}} {
 			t.Run(fmt.Sprint(charge, shows), func(t *testing.T) {
-				inBubble(t, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
 					rig := newBulkRig(t, 1500, bitrix24.Options{})
 					rig.portal.SetLatency(0, 100*time.Millisecond)
 					rig.portal.SetOperatingLimit(48*time.Second, time.Minute, charge)
@@ -42,7 +44,8 @@ func TestMoveLeadsWaitsForTheBudget(t *testing.T) {
 }
 
 func TestMoveLeadsFailsOnTheBudgetIfItIsTold(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		rig := newBulkRig(t, 1000, bitrix24.Options{FailOnBudget: true})
 		rig.portal.SetLatency(0, 100*time.Millisecond)
 		rig.portal.SetOperatingLimit(48*time.Second, 10*time.Minute, bitrix24test.ChargeInner)
@@ -62,7 +65,8 @@ func TestMoveLeadsFailsOnTheBudgetIfItIsTold(t *testing.T) {
 
 // A stranger who fills the bucket costs a few refusals and no move.
 func TestMoveLeadsSharesTheBucketWithStrangers(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		rig := newBulkRig(t, 4000, bitrix24.Options{Limiter: bitrix24.NewStandardLimiter()})
 		rig.portal.SetLatency(40*time.Millisecond, 0)
 		rig.portal.SetRateLimit(2, 50)
@@ -80,7 +84,8 @@ func TestMoveLeadsSharesTheBucketWithStrangers(t *testing.T) {
 // What breaks down is sent again, by fewer at once; what goes on to break down is
 // unknown, and the run ends.
 func TestMoveLeadsOutlivesAnOutage(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		rig := newBulkRig(t, 1000, bitrix24.Options{})
 		rig.portal.SetLatency(100*time.Millisecond, 0)
 		time.AfterFunc(50*time.Millisecond, func() { rig.portal.Fail(-1, crmfault.Answer(502, "")) })
@@ -101,7 +106,8 @@ func TestMoveLeadsEndsWithADeadPortal(t *testing.T) {
 		"rate without code": crmfault.Answer(429, ""),
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				rig := newBulkRig(t, 5000, bitrix24.Options{})
 				rig.portal.Fail(-1, fault)
 				start := time.Now()
@@ -128,7 +134,8 @@ func TestMoveLeadsEndsWithADeadPortal(t *testing.T) {
 // A portal that takes two seconds for a lead makes the batches smaller, and the
 // first ones, which came too late, are looked into again.
 func TestMoveLeadsFollowsASlowPortal(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		rig := newBulkRig(t, 300, bitrix24.Options{})
 		rig.portal.SetLatency(0, 1500*time.Millisecond)
 		results, report := rig.all()
@@ -140,7 +147,8 @@ func TestMoveLeadsFollowsASlowPortal(t *testing.T) {
 }
 
 func TestMoveLeadsEndsWhenTheSignInDoes(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		rig := newBulkRig(t, 3000, bitrix24.Options{})
 		rig.portal.SetLatency(100*time.Millisecond, 0)
 		time.AfterFunc(250*time.Millisecond, func() { rig.portal.SetSecret("another-made-up-secret") })
@@ -162,7 +170,8 @@ func TestMoveLeadsEndsWhenTheSignInDoes(t *testing.T) {
 
 // When the context ends, what is under way is waited for, and nothing new is sent.
 func TestMoveLeadsEndsWithItsContext(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		rig := newBulkRig(t, 3000, bitrix24.Options{})
 		rig.portal.SetLatency(time.Second, 0)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -188,7 +197,8 @@ func TestMoveLeadsEndsWithItsContext(t *testing.T) {
 
 // A deadline that comes before the bucket has room ends the run at once.
 func TestMoveLeadsDoesNotWaitBeyondTheDeadline(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		rig := newBulkRig(t, 1000, bitrix24.Options{Limiter: bitrix24.NewLimiter(1, 3)})
 		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 		defer cancel()
@@ -202,7 +212,8 @@ func TestMoveLeadsDoesNotWaitBeyondTheDeadline(t *testing.T) {
 
 // The loop may end early: what it did not receive is in the final report.
 func TestMoveLeadsAccountsForALoopThatEnds(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		rig := newBulkRig(t, 1, bitrix24.Options{})
 		rig.portal.SetLatency(100*time.Millisecond, 0)
 		rig.items = rig.portal.AddItems(20000, bitrix24test.Item{TypeID: 1, Stage: "NEW"})
@@ -238,7 +249,8 @@ func TestMoveLeadsAccountsForALoopThatEnds(t *testing.T) {
 
 // A loop that panics leaves nothing under way.
 func TestMoveLeadsOutlivesAPanicOfTheLoop(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		rig := newBulkRig(t, 500, bitrix24.Options{})
 		rig.portal.SetLatency(100*time.Millisecond, 0)
 		var final crm.MoveReport
@@ -260,7 +272,8 @@ func TestMoveLeadsOutlivesAPanicOfTheLoop(t *testing.T) {
 
 // Two moves of one lead are carried out one after the other.
 func TestMoveLeadsKeepsTheSequenceOfALead(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		rig := newBulkRig(t, 100, bitrix24.Options{})
 		rig.portal.SetLatency(0, 10*time.Millisecond)
 		rig.portal.FailCommand(40, "crm.item.update", bitrix24test.OperationTimeLimit())
@@ -293,7 +306,8 @@ func TestMoveLeadsKeepsTheSequenceOfALead(t *testing.T) {
 
 // A status whose ID the portal would replace in a batch is set by a call of its own.
 func TestMoveLeadsSendsReferencesAlone(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		rig := newBulkRig(t, 5, bitrix24.Options{})
 		statuses := rig.portal.Statuses()
 		odd := bitrix24test.Status{RowID: 9001, Scope: "STATUS", ID: "$result[m0]", Name: "Чужой", Sort: 15}
@@ -312,7 +326,8 @@ func TestMoveLeadsSendsReferencesAlone(t *testing.T) {
 
 // The portal says yes and keeps the stage, or a rule moves the lead on.
 func TestMoveLeadsVerifies(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		rig := newBulkRig(t, 3, bitrix24.Options{})
 		rig.portal.Automate("STATUS", "PROCESSED", "JUNK")
 		time.Sleep(10 * time.Second)
@@ -343,7 +358,8 @@ func TestMoveLeadsVerifies(t *testing.T) {
 
 // What the list of statuses, read before, does not hold is refused unsent.
 func TestMoveLeadsLooksIntoTheListItHas(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		rig := newBulkRig(t, 120, bitrix24.Options{})
 		if _, err := rig.client.ListStatuses(t.Context()); err != nil {
 			t.Fatal(err)
@@ -369,10 +385,12 @@ func TestMoveLeadsRepeatsWhatHasNoAnswer(t *testing.T) {
 	for name, change := range map[string]func(string) string{
 		"no answer":   func(s string) string { return strings.Replace(s, `"m3":{"item"`, `"x3":{"item"`, 1) },
 		"no item":     func(s string) string { return strings.Replace(s, `"m3":{"item"`, `"m3":{"other"`, 1) },
+		"no stage":    func(s string) string { return strings.Replace(s, `"stageId":`, `"stage":`, 1) },
 		"another one": func(s string) string { return strings.Replace(s, `"m3":{"item":{"id":`, `"m3":{"item":{"id":7`, 1) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				rig := newBulkRig(t, 30, bitrix24.Options{})
 				rig.portal.Fail(1, crmfault.Rewrite(func(b []byte) []byte { return []byte(change(string(b))) }))
 				results, report := rig.all()
@@ -384,8 +402,23 @@ func TestMoveLeadsRepeatsWhatHasNoAnswer(t *testing.T) {
 	}
 }
 
+// Moves that cannot be are refused unsent, whatever comes behind them.
+func TestMoveLeadsRefusesWhatCannotBe(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		rig := newBulkRig(t, 0, bitrix24.Options{})
+		move := wish(1, "IN_PROCESS")
+		move.Lead.Source = "umnico"
+		results, report := rig.move(t.Context(), slices.Values(slices.Repeat([]crm.Move{move}, 6000)))
+		if len(results) != 6000 || report.Refused != 6000 || report.Untaken != nil || rig.portal.TotalRequests() != 0 {
+			t.Errorf("%d results, report %+v", len(results), report)
+		}
+	})
+}
+
 func TestMoveLeadsOfNothing(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		rig := newBulkRig(t, 0, bitrix24.Options{})
 		if results, report := rig.all(); len(results) != 0 || rig.portal.TotalRequests() != 0 || report.Untaken != nil {
 			t.Errorf("%d results, report %+v", len(results), report)
@@ -398,7 +431,8 @@ func TestMoveLeadsOfNothing(t *testing.T) {
 
 // A token that ends in the midst of a run is renewed once.
 func TestMoveLeadsRenewsTheToken(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		rig := newBulkRig(t, 2000, bitrix24.Options{})
 		rig.portal.SetLatency(100*time.Millisecond, 0)
 		saved := 0
@@ -429,4 +463,3 @@ func forApp(t *testing.T, portal *bitrix24test.Portal, saved *int) *bitrix24.Cli
 	}
 	return client
 }
-

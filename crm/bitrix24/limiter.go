@@ -82,48 +82,42 @@ func (l *Limiter) wait(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		delay, place := l.reserve()
-		if delay == 0 && place != nil {
+		delay, bucket := l.reserve()
+		if delay == 0 {
 			return nil
 		}
 		err := sleepWithin(ctx, delay)
 		switch {
 		case err != nil:
-			if place != nil {
-				place.Cancel()
+			if bucket != nil {
+				// Its own Cancel would not do for more than the last place taken.
+				bucket.ReserveN(time.Now(), -1)
 			}
 			return err
-		case place != nil && l.holds(place):
+		case bucket != nil && l.holds(bucket):
 			return nil
 		}
 	}
 }
 
-// place is a request's place in a bucket.
-type place struct {
-	*rate.Reservation
-	in *rate.Limiter
-}
-
-// reserve returns how long to wait, and the place taken by the one who does; nil
+// reserve returns how long to wait, and the bucket in which a place is taken; nil
 // during a pause, behind which a place has to be taken.
-func (l *Limiter) reserve() (time.Duration, *place) {
+func (l *Limiter) reserve() (time.Duration, *rate.Limiter) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
 	if now.Before(l.until) {
 		return l.until.Sub(now), nil
 	}
-	reserved := l.bucket.ReserveN(now, 1)
-	return reserved.DelayFrom(now), &place{reserved, l.bucket}
+	return l.bucket.ReserveN(now, 1).DelayFrom(now), l.bucket
 }
 
-// holds reports whether the place is still one: those taken before a pause are
-// not.
-func (l *Limiter) holds(p *place) bool {
+// holds reports whether a place in the bucket is still one: those taken before a
+// pause are not.
+func (l *Limiter) holds(bucket *rate.Limiter) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return p.in == l.bucket
+	return bucket == l.bucket
 }
 
 // spare reports whether so many requests could be sent at once.

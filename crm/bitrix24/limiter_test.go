@@ -134,6 +134,26 @@ func TestLimiterEndsWithTheContext(t *testing.T) {
 	})
 }
 
+// Many who go leave all their places to those who come.
+func TestLimiterTakesPlacesBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		limiter := NewStandardLimiter()
+		sentAt(t, limiter, 48)
+		ctx, cancel := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		for range 30 {
+			all.Go(func() { _ = limiter.wait(ctx) })
+		}
+		synctest.Wait()
+		cancel()
+		all.Wait()
+		if at := sentAt(t, limiter, 3); at[0].Round(time.Millisecond) != 500*time.Millisecond || at[2].Round(time.Millisecond) != 1500*time.Millisecond {
+			t.Errorf("the next are let go after %v, want one each half second", at)
+		}
+	})
+}
+
 func TestClientsOfOnePortalShareALimiter(t *testing.T) {
 	t.Parallel()
 	one := sharedLimiter("one.example")

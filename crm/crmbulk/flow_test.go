@@ -1,4 +1,4 @@
-package bitrix24
+package crmbulk
 
 import (
 	"testing"
@@ -7,7 +7,7 @@ import (
 
 func TestFlowGrowsAndHalves(t *testing.T) {
 	t.Parallel()
-	f := newFlow(30 * time.Second)
+	f := newFlow(testOptions(30 * time.Second))
 	limits := []int{f.most()}
 	step := func(happens func()) {
 		happens()
@@ -19,7 +19,8 @@ func TestFlowGrowsAndHalves(t *testing.T) {
 	step(good)
 	step(good)
 	step(bad(9))
-	step(bad(8)) // it was under way when the number was halved
+	step(bad(8))  // it was under way when the number was halved
+	step(bad(10)) // so was the last one
 	step(good)
 	for range 20 {
 		good()
@@ -35,7 +36,7 @@ func TestFlowGrowsAndHalves(t *testing.T) {
 		good()
 	}
 	step(good)
-	want := []int{4, 6, 8, 4, 4, 4, 7, 1, 32}
+	want := []int{4, 6, 8, 4, 4, 4, 4, 7, 1, 32}
 	for i := range want {
 		if limits[i] != want[i] {
 			t.Fatalf("batches under way: %v, want %v", limits, want)
@@ -60,13 +61,13 @@ func TestFlowSizeFollowsTheTimeOfACommand(t *testing.T) {
 		{30 * time.Second, time.Minute, 1},
 		{time.Hour, 1250 * time.Millisecond, 20}, // the portal ends a request itself
 	} {
-		f := newFlow(test.timeout)
+		f := newFlow(testOptions(test.timeout))
 		f.per = test.per
 		if got := f.size(-1, nil, noRoom); got != test.want {
 			t.Errorf("time-out %v, %v a command: %d commands, want %d", test.timeout, test.per, got, test.want)
 		}
 	}
-	f := newFlow(30 * time.Second)
+	f := newFlow(testOptions(30 * time.Second))
 	f.failed(1, 50, true)
 	if got := f.size(-1, nil, noRoom); got != 25 {
 		t.Errorf("after a batch of 50 that was late: %d commands, want 25", got)
@@ -74,6 +75,35 @@ func TestFlowSizeFollowsTheTimeOfACommand(t *testing.T) {
 	f.failed(2, 25, true)
 	if got := f.size(-1, nil, noRoom); got != 12 {
 		t.Errorf("after one of 25: %d commands, want 12", got)
+	}
+	// Many that are late at the same time count like one, and the size comes back.
+	f = newFlow(testOptions(30 * time.Second))
+	for i := range 32 {
+		f.failed(i+1, 50, true)
+	}
+	if got := f.size(-1, nil, noRoom); got != 25 {
+		t.Errorf("after 32 batches of 50 that were late: %d commands, want 25", got)
+	}
+	f.answered(25, time.Second)
+	f.answered(50, time.Second)
+	if got := f.size(-1, nil, noRoom); got != 50 {
+		t.Errorf("after two good answers: %d commands, want 50", got)
+	}
+	// A batch of which nothing was carried out says nothing of the time.
+	per := f.per
+	f.answered(0, time.Millisecond)
+	if f.per != per {
+		t.Errorf("%v a command, want %v", f.per, per)
+	}
+	f.tooLarge(50)
+	f.tooLarge(50)
+	if got := f.size(-1, nil, noRoom); got != 25 {
+		t.Errorf("after answers to 50 that were too large: %d commands, want 25", got)
+	}
+	f.tooLarge(1)
+	f.tooLarge(30)
+	if got := f.size(-1, nil, noRoom); got != 1 {
+		t.Errorf("after an answer to one that was too large: %d commands, want 1", got)
 	}
 }
 
@@ -99,7 +129,7 @@ func TestFlowDividesWhatIsLeft(t *testing.T) {
 		"the end of the input not known": {-1, 10, 20 * ms, nil, 99, 50},
 		"time of a command not known":    {100, 10, 0, nil, 99, 50},
 	} {
-		f := newFlow(30 * time.Second)
+		f := newFlow(testOptions(30 * time.Second))
 		f.limit, f.per = float64(test.limit), test.per
 		if got := f.size(test.left, test.busy, func(n int) bool { return n <= test.room }); got != test.want {
 			t.Errorf("%s: %d commands, want %d", name, got, test.want)
