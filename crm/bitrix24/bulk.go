@@ -84,9 +84,9 @@ func (c *Client) sendMoves(ctx context.Context, _ <-chan struct{}, items []any) 
 	for i, item := range items {
 		m := item.(*bulkMove)
 		cs[i] = command{key: "m" + strconv.Itoa(i), method: methodUpdate, query: m.query, into: func(cursor *crmhttp.Cursor) error {
-			m.item = wireItem{}
-			m.broken = m.item.readOne(cursor)
-			return nil // it does not spoil the others
+			// A cursor of its own: one that cannot be read does not spoil the others.
+			m.broken = m.item.readOne(crmhttp.NewCursor(cursor.Value()))
+			return nil
 		}}
 	}
 	response, err := c.post(ctx, request{
@@ -116,7 +116,6 @@ func (c *Client) sendAlone(ctx context.Context, m *bulkMove) crmbulk.Answer {
 	var e *crm.Error
 	switch {
 	case err == nil:
-		m.item = wireItem{}
 		m.broken = m.item.readOne(crmhttp.NewCursor(said.Value))
 		return crmbulk.Answer{Verdicts: []crmbulk.Verdict{c.verdict(m, &result{answered: true, timing: said.Timing})}}
 	case errors.As(err, &e) && (budgetUsedUp(e) || e.Kind == crm.ErrRejected || e.Kind == crm.ErrNotFound || e.Kind == crm.ErrForbidden): //nolint:errorlint // these very values
