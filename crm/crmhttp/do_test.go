@@ -385,7 +385,7 @@ func TestGate(t *testing.T) {
 		_, _ = client.Do(t.Context(), crmhttp.Request{Once: true})
 		closed = context.DeadlineExceeded
 		_, err := client.Do(t.Context(), crmhttp.Request{Op: "list"})
-		detail(t, err, crm.ErrUnavailable)
+		_ = detail(t, err, crm.ErrUnavailable)
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("error = %v, want that of the gate", err)
 		}
