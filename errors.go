@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/statuslink/statuslink/crm"
 )
 
 // The kinds of errors of this package. Use [errors.Is] to ask for the kind;
@@ -38,6 +40,9 @@ type Error struct {
 	Kind error
 	// Op says what was being done, or is empty.
 	Op string
+	// Lead is the lead concerned, as far as it was read: its Status is the Ref on
+	// which it stands. Zero if no single lead is concerned.
+	Lead crm.Lead
 	// Status names the status concerned, or the source; may be empty.
 	Status string
 	// Field names the bad field of a [Status] in lower case: "name", "key",
@@ -55,6 +60,9 @@ func (e *Error) Error() string {
 	b.WriteString("statuslink: ")
 	if e.Op != "" {
 		b.WriteString(e.Op + ": ")
+	}
+	if e.Lead.Ref != (crm.LeadRef{}) {
+		b.WriteString("lead " + e.Lead.Ref.String() + ": ")
 	}
 	if e.Status != "" {
 		fmt.Fprintf(&b, "%q: ", e.Status)

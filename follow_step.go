@@ -1,0 +1,172 @@
+package statuslink
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/statuslink/statuslink/crm"
+)
+
+// update tells of a lead what is new, and keeps what was told.
+func (r *run) update(t *task) error {
+	l, lead := r.leads, t.event.Lead
+	if l.opts.Memory != nil {
+		return r.updateMemory(lead, t)
+	}
+	state := l.table.load(lead)
+	told := state != (LeadState{})
+	old := state
+	if !told && l.opts.LastKnown != nil {
+		var err error
+		if old, err = l.lastKnown(r.ctx, lead); err != nil {
+			return err
+		}
+	}
+	next, err := r.step(r.ctx, t, old, told)
+	if err == nil && next != state {
+		l.table.store(lead, next)
+	}
+	return err
+}
+
+func (r *run) updateMemory(lead crm.LeadRef, t *task) error {
+	return r.leads.opts.Memory.Update(r.ctx, lead, func(ctx context.Context, old LeadState) (LeadState, error) {
+		return r.step(ctx, t, old, old != (LeadState{}))
+	})
+}
+
+// lastKnown asks the developer what was known of a lead before.
+func (l *Leads) lastKnown(ctx context.Context, lead crm.LeadRef) (LeadState, error) {
+	ref, known, err := l.opts.LastKnown(ctx, lead)
+	if err != nil || !known || ref == (crm.Ref{}) {
+		return LeadState{}, err
+	}
+	id, err := l.statusID(ctx, ref)
+	return LeadState{Status: ref, StatusID: id}, err
+}
+
+// statusID returns the ID of the bot's status that a lead on ref is in; empty if
+// there is none.
+func (l *Leads) statusID(ctx context.Context, ref crm.Ref) (string, error) {
+	status, err := l.resolve(ctx, crm.Lead{Status: ref})
+	if err != nil && !errors.Is(err, ErrNotLinked) {
+		return "", err
+	}
+	return status.Status.ID, nil
+}
+
+// step tells of a lead if it does not stand as in old, and returns how it stands.
+// told says that old was told, not only known.
+func (r *run) step(ctx context.Context, t *task, old LeadState, told bool) (LeadState, error) {
+	l, event := r.leads, &t.event
+	if r.repeats(t, old) {
+		if id, err := l.statusID(ctx, old.Status); err != nil || id == old.StatusID {
+			return old, err
+		}
+	}
+	lead, err := r.look(ctx, t, old, told)
+	switch {
+	case errors.Is(err, crm.ErrNotFound):
+		if event.Kind != crm.EventLeadDeleted || old.Deleted {
+			return old, nil
+		}
+		change := LeadChange{LeadStatus: LeadStatus{Lead: crm.Lead{Ref: event.Lead}}, Deleted: true}
+		return LeadState{Deleted: true}, r.call(ctx, t, old, change)
+	case err != nil:
+		return old, err
+	case !old.MovedAt.IsZero() && !lead.MovedAt.IsZero() && lead.MovedAt.Before(old.MovedAt):
+		return old, nil // what was told is newer
+	}
+	status, err := l.resolve(ctx, lead)
+	if err != nil && !errors.Is(err, ErrNotLinked) {
+		return old, err
+	}
+	next := LeadState{Status: lead.Status, StatusID: status.Status.ID, MovedAt: lead.MovedAt}
+	if same(old, next) {
+		return next, nil
+	}
+	if (err != nil || status.Fallback) && t.reported != lead.Status {
+		t.reported = lead.Status
+		if err := r.report(ctx, lead); err != nil {
+			return old, err
+		}
+		status, err = l.resolve(ctx, lead) // the report may have led to a link
+		if err != nil && !errors.Is(err, ErrNotLinked) {
+			return old, err
+		}
+		next.StatusID = status.Status.ID
+	}
+	if err != nil {
+		return next, nil //nolint:nilerr // it is reported, and there is nothing to tell it by
+	}
+	return next, r.call(ctx, t, old, LeadChange{LeadStatus: status})
+}
+
+// same reports whether nothing is to be told of the step from one state to another.
+func same(old, next LeadState) bool {
+	return old.Status == next.Status && old.StatusID == next.StatusID && !old.Deleted
+}
+
+// repeats reports whether the event carries what was told last.
+func (r *run) repeats(t *task, old LeadState) bool {
+	return t.read.Ref == (crm.LeadRef{}) && !t.instead && t.event.Kind != crm.EventLeadDeleted &&
+		t.event.Status != (crm.Ref{}) && t.event.Status == old.Status
+}
+
+// look finds out where a lead stands.
+func (r *run) look(ctx context.Context, t *task, old LeadState, told bool) (crm.Lead, error) {
+	l, event := r.leads, &t.event
+	if read := t.read; read.Ref != (crm.LeadRef{}) {
+		t.read = crm.Lead{} // the next time it is too old
+		// It was read before the lead's turn came, and may be older than what was
+		// told meanwhile.
+		if !told || read.Status == old.Status || !old.MovedAt.IsZero() && read.MovedAt.After(old.MovedAt) {
+			return read, nil
+		}
+	} else if t.via != "" && slices.Contains(l.opts.TrustEvents, event.Lead.Source) && !old.Deleted {
+		switch {
+		case event.Kind == crm.EventLeadDeleted:
+			return crm.Lead{}, crm.ErrNotFound
+		case event.Status == crm.Ref{}, !event.At.IsZero() && event.At.Before(old.MovedAt):
+		default:
+			return crm.Lead{Ref: event.Lead, Status: event.Status}, nil
+		}
+	}
+	client, err := l.reader(event.Lead.Source)
+	if err != nil {
+		return crm.Lead{}, err
+	}
+	return readLead(ctx, client, event.Lead)
+}
+
+// call completes the change and tells it. Its error says that it is to be told again.
+func (r *run) call(ctx context.Context, t *task, old LeadState, change LeadChange) error {
+	l := r.leads
+	lead := change.Lead.Ref
+	change.Event = t.event
+	if old != (LeadState{}) {
+		change.Known, change.Previous = true, old.Status
+		snapshot, err := l.catalog.Snapshot(ctx)
+		if err != nil {
+			return err
+		}
+		change.PreviousStatus, _ = snapshot.ByID(old.StatusID)
+	}
+	change.Own = !change.Deleted && l.table.own(lead) == change.Lead.Status
+	if err := r.handle(ctx, change); err != nil {
+		if r.ctx.Err() != nil {
+			return err
+		}
+		t.counted = true
+		if !r.giveUp(t, change.Lead.Status) {
+			return err
+		}
+		t.counted = false
+		r.dead(ctx, change, err)
+	}
+	if old.Status != change.Lead.Status && old.Status != (crm.Ref{}) {
+		l.table.left(lead, old.Status)
+	}
+	return nil
+}

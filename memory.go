@@ -1,0 +1,206 @@
+package statuslink
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+	"unique"
+
+	"github.com/statuslink/statuslink/crm"
+)
+
+// LeadState is what [Leads.Follow] knows of a lead: what it told last. The zero
+// value knows nothing. It is comparable, and may be kept as JSON or in columns.
+type LeadState struct {
+	// Status is where the lead stood. It stands there too if nothing was told because
+	// no status of the bot was linked to it; StatusID is empty then.
+	Status crm.Ref `json:"status,omitzero"`
+	// StatusID is the ID of the bot's status.
+	StatusID string `json:"statusId,omitempty"`
+	// MovedAt is [crm.Lead.MovedAt], zero where the CRM does not say. A state that is
+	// older is never told. At least whole seconds of it have to be kept.
+	MovedAt time.Time `json:"movedAt,omitzero"`
+	// Deleted says that the lead is gone. Nothing else is set then.
+	Deleted bool `json:"deleted,omitempty"`
+}
+
+// LeadMemory keeps lead states where they outlive the process, and for several
+// replicas of a bot that hear of the same leads. It is safe for concurrent use.
+//
+// Its one method is all that a replica needs to be alone with a lead: a method that
+// loads and one that stores would let two replicas tell the same change, or the older
+// of two after the newer, whatever they compare when they store.
+type LeadMemory interface {
+	// Update calls change once with the lead's state, the zero one if none is kept,
+	// and keeps what it returns, unless it returns an error: that is returned, and
+	// the state stays. A returned state equal to the given one need not be written.
+	//
+	// Until change returns, no other Update of the same lead may be in its own, in
+	// this process or another; those of different leads must not wait for each other.
+	// In a database this is a transaction with a lock on the lead's row, or an
+	// advisory one where there is no row yet. change takes as long as reading the
+	// lead and the callback of [Leads.Follow] take.
+	//
+	// change is called with ctx or one made of it, which the callback gets: if it
+	// holds the transaction, what the callback writes there and the state are kept
+	// both or not at all, and so each change is told once in effect.
+	//
+	// After an error of Update itself the change is told again.
+	Update(ctx context.Context, lead crm.LeadRef, change func(ctx context.Context, state LeadState) (LeadState, error)) error
+}
+
+const (
+	// defaultTableSize is how many leads are remembered if the options do not say.
+	defaultTableSize = 100_000
+	// ownAge is how long a change that this process made may take to come back.
+	ownAge = 10 * time.Minute
+)
+
+// leadTable remembers the leads that were heard of last, up to size of them: their
+// states, and where this process moved them. A lead takes about 200 bytes.
+type leadTable struct {
+	size int
+
+	mu          sync.Mutex
+	index       map[leadKey]int32
+	rows        []leadRow
+	first, last int32 // the row that was used last, and the one to be dropped next
+}
+
+type leadKey struct {
+	account unique.Handle[leadAccount]
+	id      string
+}
+
+type leadAccount struct{ source, kind string }
+
+// leadRow is one lead. What many leads share is kept once.
+type leadRow struct {
+	key          leadKey
+	before, next int32 // in the sequence of use; -1 for none
+
+	status  unique.Handle[crm.Ref]
+	bot     unique.Handle[string]
+	movedAt int64 // in microseconds since 1970; 0 for none
+	deleted bool
+	own     unique.Handle[crm.Ref] // where this process moved it
+	ownAt   time.Time
+}
+
+var (
+	noRef  = unique.Make(crm.Ref{})
+	noText = unique.Make("")
+)
+
+func newLeadTable(size int) *leadTable {
+	if size <= 0 {
+		size = defaultTableSize
+	}
+	return &leadTable{size: size, index: make(map[leadKey]int32), first: -1, last: -1}
+}
+
+// load returns what is known of a lead; the zero state for nothing.
+func (t *leadTable) load(lead crm.LeadRef) LeadState {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	row := t.find(lead, false)
+	if row == nil {
+		return LeadState{}
+	}
+	state := LeadState{Status: row.status.Value(), StatusID: row.bot.Value(), Deleted: row.deleted}
+	if row.movedAt != 0 {
+		state.MovedAt = time.UnixMicro(row.movedAt).UTC()
+	}
+	return state
+}
+
+// store keeps what is known of a lead.
+func (t *leadTable) store(lead crm.LeadRef, state LeadState) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	row := t.find(lead, true)
+	row.status, row.bot, row.deleted = unique.Make(state.Status), unique.Make(state.StatusID), state.Deleted
+	row.movedAt = 0
+	if !state.MovedAt.IsZero() {
+		row.movedAt = state.MovedAt.UnixMicro()
+	}
+}
+
+// setOwn keeps where this process moves a lead; the zero Ref says that it did not.
+func (t *leadTable) setOwn(lead crm.LeadRef, to crm.Ref) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if row := t.find(lead, to != crm.Ref{}); row != nil {
+		row.own, row.ownAt = unique.Make(to), time.Now()
+	}
+}
+
+// own returns where this process moved a lead lately, or the zero Ref.
+func (t *leadTable) own(lead crm.LeadRef) crm.Ref {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	row := t.find(lead, false)
+	if row == nil || row.own == noRef || time.Since(row.ownAt) > ownAge {
+		return crm.Ref{}
+	}
+	return row.own.Value()
+}
+
+// left forgets that this process moved a lead to a status, which it has left.
+func (t *leadTable) left(lead crm.LeadRef, status crm.Ref) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if row := t.find(lead, false); row != nil && row.own == unique.Make(status) {
+		row.own = noRef
+	}
+}
+
+// find returns the row of a lead, which is then the one that was used last. Without
+// create it is nil if there is none. The caller holds mu.
+func (t *leadTable) find(lead crm.LeadRef, create bool) *leadRow {
+	key := leadKey{unique.Make(leadAccount{lead.Source, lead.Kind}), lead.ID}
+	i, found := t.index[key]
+	switch {
+	case found:
+		t.unlink(i)
+	case !create:
+		return nil
+	default:
+		if len(t.rows) < t.size {
+			i = int32(len(t.rows))
+			t.rows = append(t.rows, leadRow{})
+		} else {
+			i = t.last
+			t.unlink(i)
+			delete(t.index, t.rows[i].key)
+		}
+		key.id = strings.Clone(key.id) // it may be a piece of a whole message
+		t.index[key] = i
+		t.rows[i] = leadRow{key: key, status: noRef, bot: noText, own: noRef}
+	}
+	row := &t.rows[i]
+	row.before, row.next = -1, t.first
+	if t.first >= 0 {
+		t.rows[t.first].before = i
+	} else {
+		t.last = i
+	}
+	t.first = i
+	return row
+}
+
+// unlink takes a row out of the sequence of use. The caller holds mu.
+func (t *leadTable) unlink(i int32) {
+	row := &t.rows[i]
+	if row.before >= 0 {
+		t.rows[row.before].next = row.next
+	} else {
+		t.first = row.next
+	}
+	if row.next >= 0 {
+		t.rows[row.next].before = row.before
+	} else {
+		t.last = row.before
+	}
+}

@@ -1,0 +1,236 @@
+package statuslink_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/statuslink/statuslink"
+	"github.com/statuslink/statuslink/crm"
+	"github.com/statuslink/statuslink/crm/crmhook"
+)
+
+// sharedMemory is a LeadMemory that replicas share.
+type sharedMemory struct {
+	mu     sync.Mutex
+	states map[crm.LeadRef]statuslink.LeadState
+	locks  map[crm.LeadRef]chan struct{}
+	writes int
+	fail   error // instead of keeping a state
+}
+
+type inMemory struct{}
+
+func newSharedMemory() *sharedMemory {
+	return &sharedMemory{states: make(map[crm.LeadRef]statuslink.LeadState), locks: make(map[crm.LeadRef]chan struct{})}
+}
+
+func (m *sharedMemory) Update(ctx context.Context, lead crm.LeadRef, change func(context.Context, statuslink.LeadState) (statuslink.LeadState, error)) error {
+	m.mu.Lock()
+	lock := m.locks[lead]
+	if lock == nil {
+		lock = make(chan struct{}, 1)
+		m.locks[lead] = lock
+	}
+	m.mu.Unlock()
+	lock <- struct{}{}
+	defer func() { <-lock }()
+	m.mu.Lock()
+	old := m.states[lead]
+	m.mu.Unlock()
+	next, err := change(context.WithValue(ctx, inMemory{}, lead), old)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err == nil {
+		err = m.fail
+	}
+	if err == nil && next != old {
+		m.states[lead] = next
+		m.writes++
+	}
+	return err
+}
+
+func (m *sharedMemory) failWith(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fail = err
+}
+
+func TestReplicasTellOnce(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		memory := newSharedMemory()
+		d := newDesk(t, "acme", crmhook.Options{})
+		d.refuse(func(crm.LeadRef) error { time.Sleep(time.Millisecond); return nil })
+		var mu sync.Mutex
+		told := make(map[string][]string)
+		var hooks []*crmhook.Receiver
+		ctx, cancel := context.WithCancel(t.Context())
+		var replicas sync.WaitGroup
+		f := newFollower(t, statuslink.LeadsOptions{}, d)
+		for range 3 {
+			leads, err := statuslink.NewLeads(f.catalog, &statuslink.LeadsOptions{Memory: memory}, d)
+			f.must(err)
+			hook := newDesk(t, "acme", crmhook.Options{}).hook
+			hooks = append(hooks, hook)
+			replicas.Go(func() {
+				_ = leads.Follow(ctx, func(ctx context.Context, change statuslink.LeadChange) error {
+					time.Sleep(time.Millisecond)
+					mu.Lock()
+					defer mu.Unlock()
+					if ctx.Value(inMemory{}) != change.Lead.Ref {
+						t.Error("the callback does not get the context of the memory")
+					}
+					told[change.Lead.Ref.ID] = append(told[change.Lead.Ref.ID], show(change))
+					return nil
+				}, hook)
+			})
+		}
+		synctest.Wait()
+		for _, status := range []string{"1", "2", "3"} {
+			for _, id := range []string{"7", "8"} {
+				d.put(id, status)
+				for _, hook := range hooks {
+					other := crmDesk{Client: d.Client, hook: hook}
+					other.post(isMoved, id, status)
+					other.post(isChanged, id)
+				}
+			}
+			pass(time.Second)
+		}
+		cancel()
+		replicas.Wait()
+		want := map[string][]string{}
+		for _, id := range []string{"7", "8"} {
+			want[id] = []string{id + ": first", id + ": work <- first", id + ": paid <- work"}
+		}
+		if diff := cmp.Diff(want, told); diff != "" {
+			t.Errorf("three replicas, of which each hears of each change (-want +got)\n%s", diff)
+		}
+		if memory.writes != 6 {
+			t.Errorf("%d states were written, want 6", memory.writes)
+		}
+	})
+}
+
+func TestMemoryOutlivesTheProcess(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		memory := newSharedMemory()
+		d := newDesk(t, "acme", crmhook.Options{})
+		f := newFollower(t, statuslink.LeadsOptions{Memory: memory}, d)
+		f.start(d.hook)
+		at := time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
+		d.putAt("7", "1", at)
+		memory.failWith(errors.New("the database is down"))
+		d.post(isMoved, "7", "1")
+		f.wantTold("the state cannot be kept", "7: first")
+		memory.failWith(nil)
+		pass(time.Minute)
+		f.wantTold("so it is told again", "7: first")
+		f.stop()
+
+		var err error
+		f.leads, err = statuslink.NewLeads(f.catalog, &statuslink.LeadsOptions{Memory: memory}, d)
+		f.must(err)
+		f.start(d.hook)
+		defer f.stop()
+		d.post(isMoved, "7", "1")
+		f.wantTold("another process knows what was told")
+		d.putAt("7", "2", at.Add(time.Second))
+		d.post(isMoved, "7", "2")
+		f.wantTold("and where the lead was", "7: work <- first")
+		want := statuslink.LeadState{Status: ref("acme", "2"), StatusID: f.id("work"), MovedAt: at.Add(time.Second)}
+		if got := memory.states[d.ref("7")]; got != want {
+			t.Errorf("the memory has %+v, want %+v", got, want)
+		}
+		d.remove("7")
+		d.post(isDeleted, "7")
+		f.wantTold("gone", "7: gone <- work")
+		if got := memory.states[d.ref("7")]; got != (statuslink.LeadState{Deleted: true}) {
+			t.Errorf("the memory has %+v of a lead that is gone", got)
+		}
+	})
+}
+
+// id returns the ID of the status with the key.
+func (f *follower) id(key string) string {
+	status, err := f.catalog.Get(f.t.Context(), key)
+	f.must(err)
+	return status.ID
+}
+
+func TestLastKnown(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		d := newDesk(t, "acme", crmhook.Options{})
+		var asked atomic.Int64
+		var down atomic.Bool
+		f := newFollower(t, statuslink.LeadsOptions{LastKnown: func(_ context.Context, lead crm.LeadRef) (crm.Ref, bool, error) {
+			asked.Add(1)
+			if down.Load() {
+				return crm.Ref{}, false, errors.New("the database is down")
+			}
+			return ref("acme", lead.ID), lead.ID < "7", nil
+		}}, d)
+		f.start(d.hook)
+		defer f.stop()
+		for _, id := range []string{"1", "2", "8", "9"} {
+			d.put(id, "1")
+			d.post(isMoved, id, "1")
+			synctest.Wait()
+		}
+		d.post(isMoved, "2", "1")
+		f.wantTold("what is known is not told again, and what was before is", "2: first <- work", "8: first", "9: first")
+		if asked.Load() != 4 || d.readings() != 3 {
+			t.Errorf("asked %d times, want once for each lead; and a repeated event is no reading", asked.Load())
+		}
+		down.Store(true)
+		d.put("3", "1")
+		d.post(isMoved, "3", "1")
+		f.wantTold("nothing can be known")
+		down.Store(false)
+		pass(time.Minute)
+		f.wantTold("later", "3: first <- paid")
+	})
+}
+
+func TestTableSize(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		d := newDesk(t, "acme", crmhook.Options{})
+		f := newFollower(t, statuslink.LeadsOptions{TableSize: 3}, d)
+		f.start(d.hook)
+		defer f.stop()
+		hear := func(promise string, id string, want ...string) {
+			t.Helper()
+			d.put(id, "1")
+			d.post(isMoved, id, "1")
+			f.wantTold(promise, want...)
+		}
+		for _, id := range []string{"1", "2", "3"} {
+			hear("first sight", id, id+": first")
+		}
+		hear("the oldest is heard of again", "1")
+		hear("the one in the middle", "3")
+		hear("a fourth drops the one that was not heard of for the longest time", "4", "4: first")
+		for _, id := range []string{"1", "3", "4"} {
+			hear("the others are known", id)
+		}
+		hear("it is told again", "2", "2: first")
+		hear("so is the next", "1", "1: first")
+		for i := range 20 {
+			id := fmt.Sprint(10 + i)
+			hear("many", id, id+": first")
+			hear("again", id)
+		}
+	})
+}
