@@ -38,4 +38,9 @@ func TestREADMEShowsTheExample(t *testing.T) {
 	if diff := cmp.Diff(strings.TrimSpace(strings.TrimPrefix(output, "//")), between(readme, "```text", "```")); diff != "" {
 		t.Errorf("the README's output is not the Example's (-example +README)\n%s", diff)
 	}
+	second := between(read("example_leads_second_test.go"), "func Example_leads() {", "// Output:")
+	second = regexp.MustCompile(`(?m)^\t`).ReplaceAllString(second, "")
+	if diff := cmp.Diff(second, between(readme, "falls silent when a manager does:\n\n```go", "\n```")); diff != "" {
+		t.Errorf("the README's second program is not the Example (-example +README)\n%s", diff)
+	}
 }
