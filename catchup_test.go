@@ -502,3 +502,33 @@ func TestCatchUpUnderLoad(t *testing.T) {
 		}
 	})
 }
+
+// TestEventsWaitBehindCatchUp: of two events, the second carries what was told last.
+func TestEventsWaitBehindCatchUp(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		d := &keptDesk{crmDesk: newDesk(t, "acme", crmhook.Options{})}
+		f := newFollower(t, statuslink.LeadsOptions{}, d)
+		f.start(d.hook)
+		defer f.stop()
+		d.put("7", "1")
+		d.post(isMoved, "7", "1")
+		f.wantTold("the first sight", "7: first")
+		d.keep(1, 0, "7", "2")
+		ctx, cancel := context.WithCancel(t.Context())
+		caught := make(chan error)
+		go func() {
+			_, err := f.leads.CatchUp(ctx, "acme", "", "0", func(context.Context, statuslink.LeadChange) error { return errors.New("no") })
+			caught <- err
+		}()
+		synctest.Wait()
+		d.post(isMoved, "7", "2")
+		d.post(isMoved, "7", "1")
+		synctest.Wait()
+		cancel()
+		if err := <-caught; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		f.wantTold("the change", "7: work <- first")
+	})
+}

@@ -850,3 +850,21 @@ func TestALateEventBehindAFailure(t *testing.T) {
 		}
 	}
 }
+
+func TestARepetitionTellsTheLatestTrustedEvent(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		d := newDesk(t, "acme", crmhook.Options{})
+		f := newFollower(t, statuslink.LeadsOptions{TrustEvents: []string{"acme"}}, d)
+		f.start(d.hook)
+		defer f.stop()
+		f.failWith(func(statuslink.LeadChange) error { return errors.New("no") })
+		d.post(isMoved, "7", "2")
+		synctest.Wait()
+		d.post(isMoved, "7", "3")
+		synctest.Wait()
+		f.failWith(nil)
+		pass(time.Minute)
+		f.wantTold("the latest state only", "7: paid")
+	})
+}

@@ -526,6 +526,40 @@ func TestSetManyWaitsForWhatIsInFlight(t *testing.T) {
 	})
 }
 
+// closed refuses the sign-in, and ends each run behind the first move.
+type closed struct {
+	mover
+	runs atomic.Int64
+}
+
+func (c *closed) MoveLeads(_ context.Context, moves iter.Seq[crm.Move], _ func(crm.MoveReport)) iter.Seq[crm.MoveResult] {
+	c.runs.Add(1)
+	return func(yield func(crm.MoveResult) bool) {
+		for move := range moves {
+			yield(crm.MoveResult{Move: move, State: crm.MoveRefused, Err: &crm.Error{Kind: crm.ErrUnauthorized, Source: "amo"}})
+			return
+		}
+	}
+}
+
+// A CRM whose run ended early is not asked again, however many wishes follow.
+func TestSetManyBeginsNoRunBehindOneThatEndedEarly(t *testing.T) {
+	t.Parallel()
+	client := &closed{mover: mover{newHandmade("amo", nil)}}
+	var wishes []statuslink.Wish
+	for i := range 5200 { // more than are read ahead
+		wishes = append(wishes, statuslink.Wish{Lead: crm.LeadRef{Source: "amo", ID: strconv.Itoa(i)}, Status: "work"})
+	}
+	for i, result := range many(t, handmadeLeads(t, map[string][]string{"work": {"amo/2"}}, client), wishes) {
+		if !errors.Is(result.Err, crm.ErrUnauthorized) || i > 0 && result.State != crm.MoveNotSent {
+			t.Fatalf("wish %d: %+v", i, result)
+		}
+	}
+	if n := client.runs.Load(); n != 1 {
+		t.Errorf("%d runs, want 1", n)
+	}
+}
+
 type panicking struct{ mover }
 
 func (panicking) MoveLeads(context.Context, iter.Seq[crm.Move], func(crm.MoveReport)) iter.Seq[crm.MoveResult] {
