@@ -44,6 +44,7 @@ type task struct {
 
 	tries    int           // how often it failed
 	failed   crm.Ref       // where the lead stood when the callback failed
+	shown    time.Time     // the newest MovedAt that the callback got, and failed with
 	counted  bool          // the failure under way is counted
 	wish     time.Duration // how long the CRM asked to wait
 	reported crm.Ref       // the unlinked status that was reported

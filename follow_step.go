@@ -8,6 +8,10 @@ import (
 	"github.com/statuslink/statuslink/crm"
 )
 
+// errStaleCopy is why a lead is read again: the CRM answered with an older state than
+// it had answered with before.
+var errStaleCopy = errors.New("the CRM answered with an older state of the lead than before")
+
 // update tells of a lead what is new, and keeps what was told.
 func (r *run) update(t *task) error {
 	l, lead := r.leads, t.event.Lead
@@ -77,6 +81,8 @@ func (r *run) step(ctx context.Context, t *task, old LeadState, told bool) (Lead
 		return old, err
 	case !old.MovedAt.IsZero() && !lead.MovedAt.IsZero() && lead.MovedAt.Before(old.MovedAt):
 		return old, nil // what was told is newer
+	case !t.shown.IsZero() && !lead.MovedAt.IsZero() && lead.MovedAt.Before(t.shown):
+		return old, errStaleCopy // it was shown a newer one, and is shown that again
 	}
 	status, err := l.resolve(ctx, lead)
 	if err != nil && !errors.Is(err, ErrNotLinked) {
@@ -158,7 +164,7 @@ func (r *run) call(ctx context.Context, t *task, old LeadState, change LeadChang
 		if r.ctx.Err() != nil {
 			return err
 		}
-		t.counted = true
+		t.counted, t.shown = true, change.Lead.MovedAt
 		if !r.giveUp(t, change.Lead.Status) {
 			return err
 		}

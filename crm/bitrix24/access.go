@@ -85,15 +85,33 @@ func (c *Client) post(ctx context.Context, r request) (crmhttp.Response, error) 
 			if err := c.follow(r.op, a, response); err != nil {
 				return crmhttp.Response{}, err
 			}
+			if err := c.queue(ctx, r); err != nil {
+				return crmhttp.Response{}, err
+			}
 		case err != nil && c.session.tokens != nil && (renewals == 0 || renewals == 1 && a.loaded) && staleToken(err):
 			renewals++
 			if err := c.renew(ctx, r.op, a); err != nil {
+				return crmhttp.Response{}, err
+			}
+			if err := c.queue(ctx, r); err != nil {
 				return crmhttp.Response{}, err
 			}
 		default:
 			return response, err
 		}
 	}
+}
+
+// queue waits until a request that is sent again may be: one that waits by itself has
+// done so for the first time only.
+func (c *Client) queue(ctx context.Context, r request) error {
+	if !r.once {
+		return nil
+	}
+	if err := c.limiter.wait(ctx); err != nil {
+		return c.failure(r.op, &crm.Error{Kind: crm.ErrUnavailable, Err: err})
+	}
+	return nil
 }
 
 // redirects reports whether the status is one that leads to another address.

@@ -436,7 +436,7 @@ func TestMoveLeadsRenewsTheToken(t *testing.T) {
 		rig := newBulkRig(t, 2000, bitrix24.Options{})
 		rig.portal.SetLatency(100*time.Millisecond, 0)
 		saved := 0
-		rig.client = forApp(t, rig.portal, &saved)
+		rig.client = forApp(t, rig.portal, &saved, bitrix24.NewNoLimiter())
 		time.AfterFunc(150*time.Millisecond, rig.portal.ExpireTokens)
 		results, report := rig.all()
 		rig.truthful(results)
@@ -446,8 +446,24 @@ func TestMoveLeadsRenewsTheToken(t *testing.T) {
 	})
 }
 
+// What is sent again with the new token waits for its turn like all else.
+func TestMoveLeadsRationsWhatIsSentAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		rig := newBulkRig(t, 200, bitrix24.Options{})
+		saved := 0
+		rig.client = forApp(t, rig.portal, &saved, bitrix24.NewLimiter(1, 5))
+		rig.portal.ExpireTokens()
+		start := time.Now()
+		_, report := rig.all()
+		if took := time.Since(start).Round(time.Second); report.Done != 200 || took != 4*time.Second {
+			t.Errorf("%d done after %v: four requests in the bucket, and four more at one a second", report.Done, took)
+		}
+	})
+}
+
 // forApp returns a client that is signed in as an application.
-func forApp(t *testing.T, portal *bitrix24test.Portal, saved *int) *bitrix24.Client {
+func forApp(t *testing.T, portal *bitrix24test.Portal, saved *int, limiter *bitrix24.Limiter) *bitrix24.Client {
 	t.Helper()
 	app := bitrix24test.App{}
 	tokens := portal.Install(app)
@@ -457,7 +473,7 @@ func forApp(t *testing.T, portal *bitrix24test.Portal, saved *int) *bitrix24.Cli
 	}, bitrix24.Token{
 		AccessToken: tokens.AccessToken, RefreshToken: tokens.RefreshToken, MemberID: tokens.MemberID,
 		ClientEndpoint: tokens.ClientEndpoint, ServerEndpoint: tokens.ServerEndpoint,
-	}, &bitrix24.Options{HTTPClient: portal.HTTPClient(), Limiter: bitrix24.NewNoLimiter()})
+	}, &bitrix24.Options{HTTPClient: portal.HTTPClient(), Limiter: limiter})
 	if err != nil {
 		t.Fatal(err)
 	}
