@@ -21,7 +21,7 @@ func TestFollowShowsNoOlderStateAfterOneThatFailed(t *testing.T) {
 		now := time.Now()
 		d.putAt("7", "3", now)
 		failures := 0
-		f.failWith(func(change statuslink.LeadChange) error {
+		f.failWith(func(statuslink.LeadChange) error {
 			if failures++; failures > 1 {
 				return nil
 			}
