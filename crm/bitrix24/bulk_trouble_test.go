@@ -456,8 +456,10 @@ func TestMoveLeadsRationsWhatIsSentAgain(t *testing.T) {
 		rig.portal.ExpireTokens()
 		start := time.Now()
 		_, report := rig.all()
-		if took := time.Since(start).Round(time.Second); report.Done != 200 || took != 4*time.Second {
-			t.Errorf("%d done after %v: four requests in the bucket, and four more at one a second", report.Done, took)
+		took := time.Since(start).Round(time.Second)
+		calls := rig.portal.TotalRequests() - rig.portal.Refreshes()
+		if least := time.Duration(calls-4) * time.Second; report.Done != 200 || calls < 5 || took < least {
+			t.Errorf("%d done after %v by %d calls: four in the bucket, and the others at one a second", report.Done, took, calls)
 		}
 	})
 }
