@@ -117,10 +117,10 @@ func TestStoreErrorsAreKept(t *testing.T) {
 	b.store.onLoad = nil
 
 	// An error of this package that the store holds: it must not be edited.
-	shared := &statuslink.Error{Kind: statuslink.ErrAmbiguous}
+	shared := &statuslink.Error{Kind: statuslink.ErrWrongScope}
 	b.store.before = func(statuslink.Changes) error { return shared }
 	_, err = b.catalog.Create(t.Context(), statuslink.Status{Name: "Paid"})
-	if wantKind(t, "the store's error", err, statuslink.ErrAmbiguous, "create", ""); shared.Op != "" {
+	if wantKind(t, "the store's error", err, statuslink.ErrWrongScope, "create", ""); shared.Op != "" {
 		t.Error("the store's error was edited")
 	}
 	b.wantSame("a failed change changes nothing", before)

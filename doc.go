@@ -43,6 +43,14 @@
 // fields of its status. The sequence of the statuses that a scope leads is
 // merged in the same way, as a whole.
 //
+// # Leads
+//
+// [Leads] speaks of single leads in the bot's words: [Leads.Read] says in which
+// status one is, [Leads.Set] and [Leads.SetMany] put leads into a status by its Key,
+// in each lead's own pipeline, and [Leads.Follow] tells the bot what people, and
+// rules, do with them in the CRM. What was missed meanwhile, [Leads.CatchUp] and
+// [Leads.Reconcile] find.
+//
 // # Promises
 //
 // These stand above every rule:

@@ -28,8 +28,6 @@ var (
 	ErrMissing = errors.New("missing in the CRM")
 	// ErrWrongScope: the link is of another scope than the lead.
 	ErrWrongScope = errors.New("wrong scope")
-	// ErrAmbiguous: several candidates, and no rule to choose by.
-	ErrAmbiguous = errors.New("ambiguous")
 	// ErrRefused: a listing that must not be believed; nothing of it was used.
 	ErrRefused = errors.New("refused")
 )

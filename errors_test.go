@@ -12,7 +12,7 @@ import (
 
 var kindsOfErrors = []error{
 	statuslink.ErrNotFound, statuslink.ErrInvalid, statuslink.ErrDuplicate, statuslink.ErrStale, statuslink.ErrInUse,
-	statuslink.ErrNotLinked, statuslink.ErrMissing, statuslink.ErrWrongScope, statuslink.ErrAmbiguous, statuslink.ErrRefused,
+	statuslink.ErrNotLinked, statuslink.ErrMissing, statuslink.ErrWrongScope, statuslink.ErrRefused,
 }
 
 func TestErrorText(t *testing.T) {

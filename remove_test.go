@@ -185,7 +185,7 @@ func TestRemoveAndTheHooksError(t *testing.T) {
 	b := newBot(t, "new", "paid")
 	removal := b.preview("paid")
 	// An error of this package that others hold too: it must not be edited.
-	shared := &statuslink.Error{Kind: statuslink.ErrAmbiguous, Message: "leads cannot be counted"}
+	shared := &statuslink.Error{Kind: statuslink.ErrWrongScope, Message: "leads cannot be counted"}
 	b.inUse = func(context.Context, statuslink.Status) ([]string, error) { return nil, shared }
 	before := b.snapshot()
 	if _, err := b.catalog.PreviewRemove(t.Context(), "paid"); !errors.Is(err, shared) {

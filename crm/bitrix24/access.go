@@ -82,22 +82,18 @@ func (c *Client) post(ctx context.Context, r request) (crmhttp.Response, error) 
 			if renames++; renames > mostRenames {
 				return crmhttp.Response{}, c.failure(r.op, redirected(response))
 			}
-			if err := c.follow(r.op, a, response); err != nil {
-				return crmhttp.Response{}, err
-			}
-			if err := c.queue(ctx, r); err != nil {
-				return crmhttp.Response{}, err
-			}
+			err = c.follow(r.op, a, response)
 		case err != nil && c.session.tokens != nil && (renewals == 0 || renewals == 1 && a.loaded) && staleToken(err):
 			renewals++
-			if err := c.renew(ctx, r.op, a); err != nil {
-				return crmhttp.Response{}, err
-			}
-			if err := c.queue(ctx, r); err != nil {
-				return crmhttp.Response{}, err
-			}
+			err = c.renew(ctx, r.op, a)
 		default:
 			return response, err
+		}
+		if err == nil {
+			err = c.queue(ctx, r)
+		}
+		if err != nil {
+			return crmhttp.Response{}, err
 		}
 	}
 }
@@ -186,8 +182,9 @@ func vendors(host string) bool {
 	return found && name != "" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == "" && slices.Contains(vendorDomains, domain)
 }
 
-// vendorDomains are the domains under which Bitrix24 keeps its portals
-// (https://apidocs.bitrix24.com/settings/how-to-call-rest-api/change-domen.html).
+// vendorDomains are the domains under which Bitrix24 keeps its portals. No page of
+// the documentation lists them: they were read in the server's own source, which has
+// one for each region. A portal under another one is named in Options.Hosts.
 var vendorDomains = []string{
 	"bitrix24.com", "bitrix24.ru", "bitrix24.eu", "bitrix24.de", "bitrix24.fr", "bitrix24.it", "bitrix24.pl",
 	"bitrix24.es", "bitrix24.uk", "bitrix24.by", "bitrix24.kz", "bitrix24.uz", "bitrix24.ua", "bitrix24.in",

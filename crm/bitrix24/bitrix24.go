@@ -79,6 +79,7 @@ import (
 
 	"github.com/statuslink/statuslink/crm"
 	"github.com/statuslink/statuslink/crm/crmhttp"
+	"github.com/statuslink/statuslink/crm/internal/preflight"
 )
 
 // DefaultSource is the Source of a client without another name.
@@ -185,7 +186,7 @@ type Client struct {
 	limiter *Limiter
 	session *session
 	budgets *budgets
-	listed  *listed
+	listed  *preflight.List
 	observe func(Timing)
 }
 
@@ -221,7 +222,7 @@ func New(webhook string, opts *Options) (*Client, error) {
 
 // newClient returns a client without a session.
 func newClient(o *Options, host string) *Client {
-	c := &Client{opts: o, scopes: o.Scopes, limiter: o.Limiter, budgets: new(budgets), listed: new(listed), observe: o.Observe}
+	c := &Client{opts: o, scopes: o.Scopes, limiter: o.Limiter, budgets: new(budgets), listed: new(preflight.List), observe: o.Observe}
 	if c.limiter == nil {
 		c.limiter = sharedLimiter(host)
 	}

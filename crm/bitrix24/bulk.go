@@ -68,7 +68,7 @@ func (c *Client) prepare(ctx context.Context, move crm.Move) (item any, alone bo
 	if unfit != nil {
 		return nil, false, c.failure(opMoveLeads, unfit)
 	}
-	if err := c.listed.refuses(ctx, c, opMoveLeads, move.To); err != nil {
+	if err := c.refuses(ctx, opMoveLeads, move.To); err != nil {
 		return nil, false, err
 	}
 	m := &bulkMove{moving: checked, query: checked.query()}

@@ -42,7 +42,7 @@ func (c *Client) MoveLead(ctx context.Context, move crm.Move) (crm.Lead, error) 
 	if unfit != nil {
 		return crm.Lead{}, c.failure(opMoveLead, unfit)
 	}
-	if err := c.listed.refuses(ctx, c, opMoveLead, move.To); err != nil {
+	if err := c.refuses(ctx, opMoveLead, move.To); err != nil {
 		return crm.Lead{}, err
 	}
 	result, err := c.call(ctx, opMoveLead, Call{Method: methodUpdate, Params: m.params(), Idempotent: true}, false)
@@ -132,4 +132,13 @@ func (m *moving) verify(start time.Time) (crm.Lead, *crm.Error) {
 	return crm.Lead{}, &crm.Error{Kind: crm.ErrNotApplied, Message: fmt.Sprintf(
 		"the portal said yes and left the lead in %q of %q; it has no such status as %q in the lead's pipeline, or a rule forbids the move",
 		lead.Status.ID, lead.Status.Scope, m.move.To.ID)}
+}
+
+// refuses returns an error if the status surely does not exist.
+func (c *Client) refuses(ctx context.Context, op string, status crm.Ref) error {
+	if !c.listed.Lacks(ctx, status, c.ListStatuses) {
+		return nil
+	}
+	return c.failure(op, &crm.Error{Kind: crm.ErrNotFound, Message: fmt.Sprintf(
+		"the portal has no status %q in %q; nothing was written", status.ID, status.Scope)})
 }

@@ -52,7 +52,7 @@ func (c *Client) ListStatuses(ctx context.Context) (crm.Listing, error) {
 	}
 	listing, err := c.whole(ctx, &first, results)
 	if err == nil {
-		c.listed.note(&listing)
+		c.listed.Note(&listing)
 	}
 	return listing, err
 }

@@ -16,8 +16,8 @@ var _ crm.BulkMover = (*Client)(nil)
 
 // MoveLeads moves leads as [Client.MoveLead] does, each by itself: Umnico is not known
 // to move several with one request. [Options.InFlight] leads are moved at once, within
-// [Options.Rate]. When Umnico says that there are too many requests (HTTP 429), nothing
-// is sent for as long as it asks for. Two moves of one lead are carried out one after
+// [Options.Rate]. When Umnico says that there are too many requests (HTTP 429), no other
+// move is begun for as long as it asks for. Two moves of one lead are carried out one after
 // the other, as they came. Setting a status twice is harmless, so what broke down is
 // tried again a few times before it counts as [crm.MoveUnknown]. When Umnico refuses the
 // sign-in, or breaks down again and again, the run ends: what was not sent says why.
@@ -44,7 +44,7 @@ func (c *Client) prepare(ctx context.Context, move crm.Move) (item any, alone bo
 	if unfit := c.checkMove(move); unfit != nil {
 		return nil, false, c.failure(opMoveLeads, unfit)
 	}
-	return move, false, c.listed.refuses(ctx, c, opMoveLeads, move.To)
+	return move, false, c.refuses(ctx, opMoveLeads, move.To)
 }
 
 // sendMove moves one lead, and says what became of it.

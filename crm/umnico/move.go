@@ -63,7 +63,7 @@ func (c *Client) MoveLead(ctx context.Context, move crm.Move) (crm.Lead, error) 
 	if unfit := c.checkMove(move); unfit != nil {
 		return crm.Lead{}, c.failure(opMoveLead, unfit)
 	}
-	if err := c.listed.refuses(ctx, c, opMoveLead, move.To); err != nil {
+	if err := c.refuses(ctx, opMoveLead, move.To); err != nil {
 		return crm.Lead{}, err
 	}
 	lead, _, err := c.moveLead(ctx, nil, opMoveLead, move)
@@ -124,4 +124,13 @@ func unknownCall(err error) error {
 	unknown.Kind = crm.ErrRejected
 	unknown.Message = hinted("Umnico has the lead, but not this status or not this call; how a status is changed is not confirmed, see Options.Move", e.Message)
 	return &unknown
+}
+
+// refuses returns an error if the status surely does not exist.
+func (c *Client) refuses(ctx context.Context, op string, status crm.Ref) error {
+	if !c.listed.Lacks(ctx, status, c.ListStatuses) {
+		return nil
+	}
+	return c.failure(op, &crm.Error{Kind: crm.ErrNotFound, Message: fmt.Sprintf(
+		"the account has no status %q; nothing was written", status.ID)})
 }

@@ -52,7 +52,7 @@ func (c *Client) ListStatuses(ctx context.Context) (crm.Listing, error) {
 	if err := listing.Validate(); err != nil {
 		return crm.Listing{}, err
 	}
-	c.listed.note(&listing)
+	c.listed.Note(&listing)
 	return listing, nil
 }
 

@@ -1,7 +1,7 @@
 // Package umnico is the client for Umnico (https://umnico.com), an inbox for
 // messengers with leads. Through version 1.3 of the REST API it reads the account's
 // list of lead statuses, reads, lists and moves leads, and keeps the webhooks by
-// which Umnico tells of changes.
+// which Umnico tells of changes, which [Events] receives.
 //
 // Umnico documents little, so this package takes nothing for granted that it need
 // not. Confirmed by the vendor's pages are the address, the account token in the
@@ -26,6 +26,9 @@
 //     full: [Client.Leads];
 //   - that "all" lists the leads of every section, and that several values of one
 //     filter mean any of them: [Filter];
+//   - how many requests Umnico takes: [Options.Rate]. An answer 429 is obeyed;
+//   - what a message of a webhook holds beside the lead and its status, and whether it
+//     comes again, late, or in another sequence: [Events] counts on nothing of it;
 //   - what an account's status is beside "active": [Client.Check] returns the account
 //     beside its error, so that the caller can judge;
 //   - with which code Umnico refuses a webhook that is there already, or an eleventh:
@@ -54,6 +57,7 @@ import (
 
 	"github.com/statuslink/statuslink/crm"
 	"github.com/statuslink/statuslink/crm/crmhttp"
+	"github.com/statuslink/statuslink/crm/internal/preflight"
 )
 
 const (
@@ -167,7 +171,7 @@ func (o *Options) complete() (*Options, error) {
 type Client struct {
 	opts    *Options
 	session *session
-	listed  *listed
+	listed  *preflight.List
 	limiter *rate.Limiter
 }
 
@@ -226,7 +230,7 @@ func newClient(opts *Options, word, hint string, secrets ...crmhttp.Secret) (*Cl
 	if o.AuthWord != "" {
 		word = o.AuthWord
 	}
-	c := &Client{opts: o, listed: new(listed), limiter: newLimiter(o.Rate), session: newSession(word, hint, secrets)}
+	c := &Client{opts: o, listed: new(preflight.List), limiter: newLimiter(o.Rate), session: newSession(word, hint, secrets)}
 	a, err := c.open("", NoAuthWord, "")
 	if err != nil {
 		return nil, err
