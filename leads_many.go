@@ -173,8 +173,12 @@ func (r *manyRun) deliver(yield func(WishResult) bool) bool {
 	return true
 }
 
-// take takes as many wishes as it may.
+// take takes as many wishes as it may, when half of those taken are handed over: by
+// ones, they would be read and moved by ones.
 func (r *manyRun) take() {
+	if len(r.window) > mostTaken/2 {
+		return
+	}
 	for !r.exhausted && r.ended == nil && r.ctx.Err() == nil && len(r.window) < mostTaken {
 		wish, ok := r.next()
 		if !ok {
