@@ -24,9 +24,10 @@ type LeadChange struct {
 	// Deleted says that the lead is gone.
 	Deleted bool
 	// Known says that something is known of where the lead was: Previous is where it
-	// stood when it was told last, zero if it was gone, and PreviousStatus the bot's
-	// status then, zero if there was none or it is removed. What happened in between
-	// is not told.
+	// stood when it was told last, or as a later [SetResult] said, From of it if the
+	// lead stands on its To, and To if not. It is zero if the lead was gone.
+	// PreviousStatus is the bot's status for it, zero if there was none or it is
+	// removed. What happened in between is not told.
 	Known          bool
 	Previous       crm.Ref
 	PreviousStatus Status
@@ -89,10 +90,16 @@ func (l *Leads) followDefaults() {
 //     is older than what was told is not told.
 //   - Told is what is new: that the lead stands on another [crm.Ref] or in another
 //     status of the bot than was told last, that it was heard of for the first time
-//     (Known is false then), and that it is gone. An event that carries what was told
-//     last costs no request. What was told last is kept in a table in memory, best
-//     effort: a lead that was dropped from it is told again. Set
+//     (Known is false then, unless Set read it), and that it is gone. An event that
+//     carries what was told last costs no request. What was told last is kept in a
+//     table in memory, best effort: a lead that was dropped from it is told again. Set
 //     [LeadsOptions.Memory] or LastKnown to know more.
+//   - What [Leads.Set] and [Leads.SetMany] of these Leads return is known here too. A
+//     lead that they put into a status is told, as Own. One that left the status again
+//     before any event came is told even if it is back where it was told last. What was
+//     read before Set succeeded is not told afterwards: it is read again. Only a call of
+//     handle that has begun when Set returns may be of before; the event of what Set
+//     did is told after it.
 //   - If handle returns an error, or the CRM cannot be asked, it is tried again after
 //     [LeadsOptions.RetryDelay], after twice as long, and so on up to a minute, or
 //     after as long as the CRM asked for; after [LeadsOptions.Retries] repetitions it

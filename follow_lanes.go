@@ -48,6 +48,10 @@ type task struct {
 	counted  bool          // the failure under way is counted
 	wish     time.Duration // how long the CRM asked to wait
 	reported crm.Ref       // the unlinked status that was reported
+
+	set    setMark // the last success of setting the lead before it was looked at
+	spoken bool    // something was told
+	from   crm.Ref // where the lead stood before that
 }
 
 func newLanes() lanes {

@@ -14,9 +14,20 @@ var errStaleCopy = errors.New("the CRM answered with an older state of the lead 
 
 // update tells of a lead what is new, and keeps what was told.
 func (r *run) update(t *task) error {
+	t.spoken = false
+	err := r.updateMemory(t)
+	if err == nil && t.spoken {
+		r.leads.table.told(t.event.Lead, t.set, t.from)
+	}
+	return err
+}
+
+func (r *run) updateMemory(t *task) error {
 	l, lead := r.leads, t.event.Lead
 	if l.opts.Memory != nil {
-		return r.updateMemory(lead, t)
+		return l.opts.Memory.Update(r.ctx, lead, func(ctx context.Context, old LeadState) (LeadState, error) {
+			return r.step(ctx, t, old, old != (LeadState{}))
+		})
 	}
 	state := l.table.load(lead)
 	told := state != (LeadState{})
@@ -32,12 +43,6 @@ func (r *run) update(t *task) error {
 		l.table.store(lead, next)
 	}
 	return err
-}
-
-func (r *run) updateMemory(lead crm.LeadRef, t *task) error {
-	return r.leads.opts.Memory.Update(r.ctx, lead, func(ctx context.Context, old LeadState) (LeadState, error) {
-		return r.step(ctx, t, old, old != (LeadState{}))
-	})
 }
 
 // lastKnown asks the developer what was known of a lead before.
@@ -60,9 +65,23 @@ func (l *Leads) statusID(ctx context.Context, ref crm.Ref) (string, error) {
 	return status.Status.ID, nil
 }
 
+// errSetMeanwhile is why a lead is looked at again: it was set after it was read.
+var errSetMeanwhile = errors.New("the lead was set after it was read")
+
 // step tells of a lead if it does not stand as in old, and returns how it stands.
 // told says that old was told, not only known.
-func (r *run) step(ctx context.Context, t *task, old LeadState, told bool) (LeadState, error) {
+func (r *run) step(ctx context.Context, t *task, old LeadState, told bool) (next LeadState, err error) {
+	for {
+		t.set = r.leads.table.lastSet(t.event.Lead)
+		next, err = r.stepOnce(ctx, t, old, told)
+		if !errors.Is(err, errSetMeanwhile) {
+			return next, err
+		}
+	}
+}
+
+// stepOnce is step, whose error is errSetMeanwhile if it has to begin again.
+func (r *run) stepOnce(ctx context.Context, t *task, old LeadState, told bool) (LeadState, error) {
 	l, event := r.leads, &t.event
 	if r.repeats(t, old) {
 		if id, err := l.statusID(ctx, old.Status); err != nil || id == old.StatusID {
@@ -89,7 +108,7 @@ func (r *run) step(ctx context.Context, t *task, old LeadState, told bool) (Lead
 		return old, err
 	}
 	next := LeadState{Status: lead.Status, StatusID: status.Status.ID, MovedAt: lead.MovedAt}
-	if same(old, next) {
+	if same(old, next) && !t.set.elsewhere(next.Status) {
 		return next, nil
 	}
 	if (err != nil || status.Fallback) && t.reported != lead.Status {
@@ -104,6 +123,7 @@ func (r *run) step(ctx context.Context, t *task, old LeadState, told bool) (Lead
 		next.StatusID = status.Status.ID
 	}
 	if err != nil {
+		t.spoken, t.from = true, old.Status
 		return next, nil //nolint:nilerr // it is reported, and there is nothing to tell it by
 	}
 	return next, r.call(ctx, t, old, LeadChange{LeadStatus: status})
@@ -117,7 +137,7 @@ func same(old, next LeadState) bool {
 // repeats reports whether the event carries what was told last.
 func (r *run) repeats(t *task, old LeadState) bool {
 	return t.read.Ref == (crm.LeadRef{}) && !t.instead && t.event.Kind != crm.EventLeadDeleted &&
-		t.event.Status != (crm.Ref{}) && t.event.Status == old.Status
+		t.event.Status != (crm.Ref{}) && t.event.Status == old.Status && !t.set.elsewhere(old.Status)
 }
 
 // look finds out where a lead stands.
@@ -126,15 +146,15 @@ func (r *run) look(ctx context.Context, t *task, old LeadState, told bool) (crm.
 	if read := t.read; read.Ref != (crm.LeadRef{}) {
 		t.read = crm.Lead{} // the next time it is too old
 		// It was read before the lead's turn came, and may be older than what was
-		// told meanwhile.
-		if !told || read.Status == old.Status || !old.MovedAt.IsZero() && read.MovedAt.After(old.MovedAt) {
+		// told meanwhile, or than what set it.
+		if !t.set.unheard() && (!told || read.Status == old.Status || !old.MovedAt.IsZero() && read.MovedAt.After(old.MovedAt)) {
 			return read, nil
 		}
 	} else if t.via != "" && slices.Contains(l.opts.TrustEvents, event.Lead.Source) && !old.Deleted {
 		switch {
 		case event.Kind == crm.EventLeadDeleted:
 			return crm.Lead{}, crm.ErrNotFound
-		case event.Status == crm.Ref{}, !event.At.IsZero() && event.At.Before(old.MovedAt):
+		case event.Status == crm.Ref{}, t.set.elsewhere(event.Status), !event.At.IsZero() && event.At.Before(old.MovedAt):
 		default:
 			return crm.Lead{Ref: event.Lead, Status: event.Status}, nil
 		}
@@ -151,13 +171,19 @@ func (r *run) call(ctx context.Context, t *task, old LeadState, change LeadChang
 	l := r.leads
 	lead := change.Lead.Ref
 	change.Event = t.event
-	if old != (LeadState{}) {
+	snapshot, err := l.catalog.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	if before := t.set.before(change.Lead.Status); before != (crm.Ref{}) {
+		change.Known, change.Previous = true, before
+		change.PreviousStatus, _ = snapshot.ByRef(before)
+	} else if old != (LeadState{}) {
 		change.Known, change.Previous = true, old.Status
-		snapshot, err := l.catalog.Snapshot(ctx)
-		if err != nil {
-			return err
-		}
 		change.PreviousStatus, _ = snapshot.ByID(old.StatusID)
+	}
+	if l.table.lastSet(lead).number != t.set.number {
+		return errSetMeanwhile
 	}
 	change.Own = !change.Deleted && l.table.own(lead) == change.Lead.Status
 	if err := r.handle(ctx, change); err != nil {
@@ -171,8 +197,6 @@ func (r *run) call(ctx context.Context, t *task, old LeadState, change LeadChang
 		t.counted = false
 		r.dead(ctx, change, err)
 	}
-	if old.Status != change.Lead.Status && old.Status != (crm.Ref{}) {
-		l.table.left(lead, old.Status)
-	}
+	t.spoken, t.from = true, old.Status
 	return nil
 }

@@ -612,7 +612,7 @@ func TestOwnIsForgotten(t *testing.T) {
 		f.start(d.hook)
 		defer f.stop()
 		d.post(isMoved, "7", "2")
-		f.wantTold("an event long after", "7: work")
+		f.wantTold("an event long after", "7: work <- first")
 	})
 }
 

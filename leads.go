@@ -212,6 +212,9 @@ func (l *Leads) client(source string) (crm.Client, error) {
 // the lead then stands. The zero Ref says that the change was surely not made.
 func (l *Leads) moved(lead crm.LeadRef, to crm.Ref) { l.table.setOwn(lead, to) }
 
+// set is told of each success of setting a lead's status.
+func (l *Leads) set(result SetResult) { l.table.setDone(result.Lead, result.From, result.To) }
+
 // canRead reports whether a client can read single leads in any way.
 func canRead(client crm.Client) bool {
 	_, single := client.(crm.LeadReader)

@@ -194,6 +194,7 @@ func (e *errand) aimFrom(lead crm.Lead) error {
 	if e.status.Linked(lead.Status) {
 		e.there, e.to = true, lead.Status
 		e.result = SetResult{Lead: asked, From: lead.Status, To: lead.Status, FromStatus: *e.status, ToStatus: *e.status}
+		e.leads.set(e.result)
 		return nil
 	}
 	link, ok := e.status.Target(asked.Source, lead.Status.Scope)
@@ -264,6 +265,7 @@ func (e *errand) end(after crm.Lead, state crm.MoveState, err error) (crm.MoveSt
 		e.result.ToStatus, _ = e.snapshot.ByRef(to)
 		e.result.MovedOn = e.result.ToStatus.ID != e.status.ID
 		e.leads.moved(e.lead.Ref, to)
+		e.leads.set(e.result)
 		return state, nil
 	case crm.MoveUnknown: // it may have been made, as moved was told before
 	default:

@@ -28,6 +28,9 @@ type LeadState struct {
 // LeadMemory keeps lead states where they outlive the process, and for several
 // replicas of a bot that hear of the same leads. It is safe for concurrent use.
 //
+// It holds what was told. What [Leads.Set] returned is known to its own process only,
+// until that tells of the lead.
+//
 // Its one method is all that a replica needs to be alone with a lead: a method that
 // loads and one that stores would let two replicas tell the same change, or the older
 // of two after the newer, whatever they compare when they store.
@@ -86,6 +89,34 @@ type leadRow struct {
 	deleted bool
 	own     unique.Handle[crm.Ref] // where this process moved it
 	ownAt   time.Time
+	set     setMark
+}
+
+// setMark is the last success of setting a lead's status, whose result is what the
+// bot knows of the lead until something else is told.
+type setMark struct {
+	number uint32 // of the successes with this lead
+	from   unique.Handle[crm.Ref]
+	to     unique.Handle[crm.Ref] // noRef if it was told that the lead stands there, or came from there
+}
+
+// unheard reports whether nothing was told of the lead since it was set.
+func (m setMark) unheard() bool { return m.to != noRef }
+
+// elsewhere reports whether the lead was set to another status than this one, and
+// nothing was told of it since.
+func (m setMark) elsewhere(status crm.Ref) bool { return m.unheard() && m.to.Value() != status }
+
+// before returns where the lead was before it came to a status, as the last success of
+// setting it tells; the zero Ref if it tells nothing, or something else was told since.
+func (m setMark) before(status crm.Ref) crm.Ref {
+	switch {
+	case m.elsewhere(status):
+		return m.to.Value()
+	case m.unheard() && m.from != m.to:
+		return m.from.Value()
+	}
+	return crm.Ref{}
 }
 
 var (
@@ -147,13 +178,41 @@ func (t *leadTable) own(lead crm.LeadRef) crm.Ref {
 	return row.own.Value()
 }
 
-// left forgets that this process moved a lead to a status, which it has left.
-func (t *leadTable) left(lead crm.LeadRef, status crm.Ref) {
+// setDone keeps that the lead was set from one status to another, or found to stand
+// there if both are the same.
+func (t *leadTable) setDone(lead crm.LeadRef, from, to crm.Ref) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if row := t.find(lead, false); row != nil && row.own == unique.Make(status) {
-		row.own = noRef
+	row := t.find(lead, true)
+	row.set = setMark{row.set.number + 1, unique.Make(from), unique.Make(to)}
+	if row.status == row.set.to {
+		row.set.to = noRef // it was told in the meantime, or before
 	}
+}
+
+// lastSet returns the last success of setting a lead's status.
+func (t *leadTable) lastSet(lead crm.LeadRef) setMark {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if row := t.find(lead, false); row != nil {
+		return row.set
+	}
+	return setMark{from: noRef, to: noRef}
+}
+
+// told keeps that a lead was told to have left a status, and that it was read after
+// set: nothing of what this process did with the lead before that is news.
+func (t *leadTable) told(lead crm.LeadRef, set setMark, from crm.Ref) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	row := t.find(lead, false)
+	if row == nil || row.set.number != set.number {
+		return
+	}
+	if set.unheard() || row.own.Value() == from {
+		row.own = noRef // it was told, or left
+	}
+	row.set.to = noRef
 }
 
 // find returns the row of a lead, which is then the one that was used last. Without
@@ -177,7 +236,7 @@ func (t *leadTable) find(lead crm.LeadRef, create bool) *leadRow {
 		}
 		key.id = strings.Clone(key.id) // it may be a piece of a whole message
 		t.index[key] = i
-		t.rows[i] = leadRow{key: key, status: noRef, bot: noText, own: noRef}
+		t.rows[i] = leadRow{key: key, status: noRef, bot: noText, own: noRef, set: setMark{from: noRef, to: noRef}}
 	}
 	row := &t.rows[i]
 	row.before, row.next = -1, t.first
