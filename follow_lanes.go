@@ -38,13 +38,10 @@ type task struct {
 	// read is what the CRM said of the lead before it was held; unset where its Ref is.
 	read crm.Lead
 
-	// instead says that it stands for another event too, which was not told: that it
-	// carries what was told last says nothing then.
-	instead bool
+	owed
 
 	tries    int           // how often it failed
 	failed   crm.Ref       // where the lead stood when the callback failed
-	shown    time.Time     // the newest MovedAt that the callback got, and failed with
 	counted  bool          // the failure under way is counted
 	wish     time.Duration // how long the CRM asked to wait
 	reported crm.Ref       // the unlinked status that was reported
@@ -52,6 +49,22 @@ type task struct {
 	set    setMark // the last success of setting the lead before it was looked at
 	spoken bool    // something was told
 	from   crm.Ref // where the lead stood before that
+}
+
+// gone reports whether the event says that the lead is gone: no other one takes its
+// place, because a lead that cannot be read is told as gone by it only.
+func (t *task) gone() bool { return t.event.Kind == crm.EventLeadDeleted }
+
+// owed is what a task has to make good of those that were tried before.
+type owed struct {
+	// instead says that it stands for another event too, which was not told: that it
+	// carries what was told last says nothing then.
+	instead bool
+	// unkept says that the callback was told of a state that the memory then did not
+	// keep: what comes next is told, whatever it is.
+	unkept bool
+	// shown is the newest MovedAt that the callback got, and that was not kept.
+	shown time.Time
 }
 
 func newLanes() lanes {
@@ -106,7 +119,10 @@ func (ls *lanes) newer(l *lane) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	if l.more && l.task.via != "" {
-		l.task.event, l.task.via, l.task.instead = l.next.event, l.next.via, true
+		l.task.instead = true
+		if !l.task.gone() {
+			l.task.event, l.task.via = l.next.event, l.next.via
+		}
 		l.next, l.more = task{}, false
 	}
 }
@@ -124,12 +140,12 @@ func (ls *lanes) release(l *lane) {
 func (ls *lanes) park(l *lane) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	switch {
-	case l.task.via == "": // it is asked for again
-	case l.more:
-		l.next.instead = true
-	default:
-		l.next, l.more = task{event: l.task.event, via: l.task.via, instead: l.task.instead}, true
+	if l.task.via != "" { // otherwise it is asked for again
+		if !l.more || l.task.gone() {
+			l.next.event, l.next.via = l.task.event, l.task.via
+		}
+		l.next.owed = l.task.owed
+		l.next.instead, l.more = l.task.instead || l.more, true
 	}
 	ls.let(l)
 }
@@ -199,13 +215,13 @@ func (ls *lanes) add(lead crm.LeadRef) *lane {
 }
 
 // wait makes the event the one that comes next. Each is told by reading the lead, so
-// the latest is enough, but none takes the place of the one that says that the lead
-// is gone.
+// the latest is enough.
 func (l *lane) wait(event *crm.Event, via string) {
-	if l.more && l.next.event.Kind == crm.EventLeadDeleted {
+	if l.more && l.next.gone() {
 		return
 	}
-	l.next, l.more = task{event: *event, via: via, instead: l.more}, true
+	l.next = task{event: *event, via: via, owed: l.next.owed}
+	l.next.instead, l.more = l.more, true
 }
 
 // hold gives the lane, and what waits in it, to the caller.

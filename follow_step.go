@@ -16,7 +16,10 @@ var errStaleCopy = errors.New("the CRM answered with an older state of the lead 
 func (r *run) update(t *task) error {
 	t.spoken = false
 	err := r.updateMemory(t)
-	if err == nil && t.spoken {
+	switch {
+	case err != nil:
+		t.unkept = t.unkept || t.spoken
+	case t.spoken:
 		r.leads.table.told(t.event.Lead, t.set, t.from)
 	}
 	return err
@@ -98,17 +101,17 @@ func (r *run) stepOnce(ctx context.Context, t *task, old LeadState, told bool) (
 		return LeadState{Deleted: true}, r.call(ctx, t, old, change)
 	case err != nil:
 		return old, err
-	case !old.MovedAt.IsZero() && !lead.MovedAt.IsZero() && lead.MovedAt.Before(old.MovedAt):
-		return old, nil // what was told is newer
 	case !t.shown.IsZero() && !lead.MovedAt.IsZero() && lead.MovedAt.Before(t.shown):
 		return old, errStaleCopy // it was shown a newer one, and is shown that again
+	case !old.MovedAt.IsZero() && !lead.MovedAt.IsZero() && lead.MovedAt.Before(old.MovedAt):
+		return old, nil // what was told is newer
 	}
 	status, err := l.resolve(ctx, lead)
 	if err != nil && !errors.Is(err, ErrNotLinked) {
 		return old, err
 	}
 	next := LeadState{Status: lead.Status, StatusID: status.Status.ID, MovedAt: lead.MovedAt}
-	if same(old, next) && !t.set.elsewhere(next.Status) {
+	if same(old, next) && !t.unkept && !t.set.elsewhere(next.Status) {
 		return next, nil
 	}
 	if (err != nil || status.Fallback) && t.reported != lead.Status {
@@ -136,7 +139,7 @@ func same(old, next LeadState) bool {
 
 // repeats reports whether the event carries what was told last.
 func (r *run) repeats(t *task, old LeadState) bool {
-	return t.read.Ref == (crm.LeadRef{}) && !t.instead && t.event.Kind != crm.EventLeadDeleted &&
+	return t.read.Ref == (crm.LeadRef{}) && !t.instead && !t.unkept && t.event.Kind != crm.EventLeadDeleted &&
 		t.event.Status != (crm.Ref{}) && t.event.Status == old.Status && !t.set.elsewhere(old.Status)
 }
 
@@ -186,11 +189,14 @@ func (r *run) call(ctx context.Context, t *task, old LeadState, change LeadChang
 		return errSetMeanwhile
 	}
 	change.Own = !change.Deleted && l.table.own(lead) == change.Lead.Status
+	if !change.Lead.MovedAt.IsZero() {
+		t.shown = change.Lead.MovedAt
+	}
 	if err := r.handle(ctx, change); err != nil {
 		if r.ctx.Err() != nil {
 			return err
 		}
-		t.counted, t.shown = true, change.Lead.MovedAt
+		t.counted = true
 		if !r.giveUp(t, change.Lead.Status) {
 			return err
 		}

@@ -130,6 +130,45 @@ func TestFollowTellsThatALeadIsGone(t *testing.T) {
 	})
 }
 
+// That a lead is gone is told only by the event that says so, so no other takes its
+// place while it waits to be told again.
+func TestGoneIsNotForgottenForOtherEvents(t *testing.T) {
+	t.Parallel()
+	for name, restart := range map[string]bool{"followed on": false, "followed again": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				d := newDesk(t, "acme", crmhook.Options{})
+				f := newFollower(t, statuslink.LeadsOptions{}, d)
+				f.failWith(func(change statuslink.LeadChange) error {
+					if change.Deleted {
+						return errors.New("сценарий сломан")
+					}
+					return nil
+				})
+				f.start(d.hook)
+				defer func() { f.stop() }()
+				d.put("7", "1")
+				d.post(isNew, "7", "1")
+				f.wantTold("the first sight", "7: first")
+				d.remove("7")
+				d.post(isDeleted, "7")
+				synctest.Wait()
+				d.post(isMoved, "7", "2") // late
+				synctest.Wait()
+				if restart {
+					f.stop()
+					f.failWith(nil)
+					f.start(d.hook)
+				}
+				f.failWith(nil)
+				pass(time.Minute)
+				f.wantTold("it is gone", "7: gone <- first")
+			})
+		})
+	}
+}
+
 func TestTrustEvents(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {

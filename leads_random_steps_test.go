@@ -32,6 +32,7 @@ var leadSteps = []leadStep{
 	{"manager moves", 25, (*leadWorld).stepManager},
 	{"deliver", 20, (*leadWorld).stepDeliver},
 	{"statuses change", 5, (*leadWorld).stepStatuses},
+	{"rules change", 3, (*leadWorld).stepRules},
 	{"synchronise", 4, (*leadWorld).stepSync},
 	{"lead comes", 4, (*leadWorld).stepLeadComes},
 	{"lead goes", 3, (*leadWorld).stepLeadGoes},
@@ -140,8 +141,9 @@ func (w *leadWorld) stepSet(random *rand.Rand) {
 	lead := w.anyLead(random)
 	wish := w.anyStatus(random, lead)
 	var writes leadWrites
-	since := w.since(lead)
-	set, err := w.now().leads.Set(context.WithValue(w.t.Context(), writesOf{}, &writes), lead, wish)
+	process, since, end := w.now(), w.since(lead), w.begin(lead)
+	set, err := process.leads.Set(context.WithValue(w.t.Context(), writesOf{}, &writes), lead, wish)
+	end(set)
 	switch {
 	case err == nil:
 		w.count("set")
@@ -169,10 +171,12 @@ func (w *leadWorld) stepSet(random *rand.Rand) {
 func (w *leadWorld) stepSetMany(random *rand.Rand) {
 	var wishes []statuslink.Wish
 	var since []int
+	var ends []func(statuslink.SetResult)
+	process := w.now()
 	for range 1 + random.IntN(12) {
 		lead := w.anyLead(random)
 		wishes = append(wishes, statuslink.Wish{Lead: lead, Status: w.anyStatus(random, lead)})
-		since = append(since, w.since(lead))
+		since, ends = append(since, w.since(lead)), append(ends, w.begin(lead))
 	}
 	ctx, cancel := context.WithCancel(w.t.Context())
 	defer cancel()
@@ -181,11 +185,12 @@ func (w *leadWorld) stepSetMany(random *rand.Rand) {
 	}
 	var writes leadWrites
 	written, i := false, 0
-	var ends []string
-	for result := range w.now().leads.SetMany(context.WithValue(ctx, writesOf{}, &writes), slices.Values(wishes), nil) {
+	var became []string
+	for result := range process.leads.SetMany(context.WithValue(ctx, writesOf{}, &writes), slices.Values(wishes), nil) {
 		if result.Wish != wishes[i] {
 			w.t.Errorf("result %d is of %+v, want %+v", i, result.Wish, wishes[i])
 		}
+		ends[i](result.Set)
 		if (result.State == crm.MoveDone) != (result.Err == nil) {
 			w.t.Errorf("state %d with %v", result.State, result.Err)
 		}
@@ -196,11 +201,11 @@ func (w *leadWorld) stepSetMany(random *rand.Rand) {
 		if result.State == crm.MoveDone && result.Set.Changed || result.State != crm.MoveDone && !refusedBefore(result.Err) && result.State != crm.MoveNotSent {
 			written = true
 		}
-		ends = append(ends, fmt.Sprintf("%s: %d %v", result.Wish.Lead, result.State, result.Err))
+		became = append(became, fmt.Sprintf("%s: %d %v", result.Wish.Lead, result.State, result.Err))
 		i++
 	}
 	if !written && writes.done.Load() > 0 {
-		w.t.Errorf("%d requests to move leads, of which no result tells:\n%s", writes.done.Load(), strings.Join(ends, "\n"))
+		w.t.Errorf("%d requests to move leads, of which no result tells:\n%s", writes.done.Load(), strings.Join(became, "\n"))
 	}
 }
 
@@ -289,6 +294,25 @@ func (w *leadWorld) stepStatuses(random *rand.Rand) {
 	})
 }
 
+// stepRules lets a CRM move leads on that come to a status, or not any more.
+func (w *leadWorld) stepRules(random *rand.Rand) {
+	off := random.IntN(2) == 0
+	if random.IntN(2) == 0 {
+		from, to := drawn(random, w.account.Statuses()).ID, drawn(random, w.account.Statuses()).ID
+		if off {
+			to = 0
+		}
+		w.account.Automate(from, to)
+		return
+	}
+	scope := drawn(random, []string{"STATUS", "DEAL_STAGE", "DEAL_STAGE_5"})
+	from, to := w.stage(random, scope), w.stage(random, scope)
+	if off {
+		to = ""
+	}
+	w.portal.Automate(scope, from, to)
+}
+
 func (w *leadWorld) stepSync(random *rand.Rand) {
 	if random.IntN(2) == 0 {
 		_, _ = w.syncer.Sync(w.t.Context())
@@ -331,43 +355,6 @@ func (w *leadWorld) stepLeadGoes(random *rand.Rand) {
 			}
 		}
 	})
-}
-
-func (w *leadWorld) stepDeliver(random *rand.Rand) {
-	p := w.now()
-	w.queue.do(func() {
-		deals, chats := w.portal.Events(), w.account.Events()
-		w.portal.SetEvents(spoil(random, deals, &w.deals.late)...)
-		w.account.SetEvents(spoil(random, chats, &w.chats.late)...)
-		w.portal.DeliverTo(w.t.Context(), w.receiver(p.deals))
-		w.account.DeliverTo(w.t.Context(), w.receiver(p.chats))
-	})
-}
-
-// spoil returns what is delivered now: mostly what is there, but some of it is lost,
-// late, repeated, and in another sequence.
-func spoil[D any](random *rand.Rand, events []D, late *[]D) []D {
-	var now []D
-	for _, event := range events {
-		switch random.IntN(10) {
-		case 0: // lost
-		case 1:
-			now = append(now, event, event)
-		case 2:
-			now, *late = append(now, event), append(*late, event)
-		case 3, 4:
-			*late = append(*late, event)
-		default:
-			now = append(now, event)
-		}
-	}
-	if random.IntN(3) == 0 {
-		now, *late = append(now, *late...), nil
-	}
-	if random.IntN(2) == 0 {
-		random.Shuffle(len(now), func(i, j int) { now[i], now[j] = now[j], now[i] })
-	}
-	return now
 }
 
 func (w *leadWorld) stepFault(random *rand.Rand) {

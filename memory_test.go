@@ -24,6 +24,8 @@ type sharedMemory struct {
 	locks  map[crm.LeadRef]chan struct{}
 	writes int
 	fail   error // instead of keeping a state
+
+	failNow func(lead crm.LeadRef) error // the same, asked each time
 }
 
 type inMemory struct{}
@@ -46,6 +48,9 @@ func (m *sharedMemory) Update(ctx context.Context, lead crm.LeadRef, change func
 	old := m.states[lead]
 	m.mu.Unlock()
 	next, err := change(context.WithValue(ctx, inMemory{}, lead), old)
+	if err == nil && m.failNow != nil {
+		err = m.failNow(lead)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err == nil {
@@ -56,6 +61,13 @@ func (m *sharedMemory) Update(ctx context.Context, lead crm.LeadRef, change func
 		m.writes++
 	}
 	return err
+}
+
+// kept returns what the memory has of a lead.
+func (m *sharedMemory) kept(lead crm.LeadRef) statuslink.LeadState {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.states[lead]
 }
 
 func (m *sharedMemory) failWith(err error) {
@@ -233,4 +245,79 @@ func TestTableSize(t *testing.T) {
 			hear("again", id)
 		}
 	})
+}
+
+// What a memory did not keep is told again, wherever the lead stands by then.
+func TestMemoryThatDidNotKeep(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
+	for _, test := range []struct {
+		name string
+		then func(d *crmDesk, f *follower) // while the memory is down
+		want []string
+	}{
+		{"the lead stands there", func(*crmDesk, *follower) {}, []string{"7: work <- first"}},
+		{"the lead is back where it was", func(d *crmDesk, _ *follower) { d.putAt("7", "1", at.Add(time.Hour)) }, []string{"7: first <- first"}},
+		{
+			"an event says so", func(d *crmDesk, _ *follower) {
+				d.putAt("7", "1", at.Add(time.Hour))
+				d.post(isMoved, "7", "1")
+			}, []string{"7: first <- first"},
+		},
+		{
+			"the CRM answers with what was before, for a while", func(d *crmDesk, _ *follower) {
+				d.putAt("7", "1", at)
+				time.AfterFunc(time.Minute, func() { d.putAt("7", "2", at.Add(time.Minute)) })
+			}, []string{"7: work <- first"},
+		},
+		{
+			"Follow is called again", func(d *crmDesk, f *follower) {
+				f.stop()
+				d.putAt("7", "1", at.Add(time.Hour))
+				f.start(d.hook) // and the memory is still down
+			}, []string{"7: first <- first", "7: first <- first"},
+		},
+		{
+			"Follow is called again, and an event came meanwhile", func(d *crmDesk, f *follower) {
+				d.putAt("7", "1", at.Add(time.Hour))
+				d.post(isMoved, "7", "1")
+				synctest.Wait()
+				f.stop()
+				f.start(d.hook) // and the memory is still down
+			}, []string{"7: first <- first", "7: first <- first"},
+		},
+		{
+			"Follow is called again, and the CRM answers with what was before", func(d *crmDesk, f *follower) {
+				f.stop()
+				d.putAt("7", "1", at)
+				time.AfterFunc(time.Minute, func() { d.putAt("7", "2", at.Add(time.Minute)) })
+				f.start(d.hook)
+			}, []string{"7: work <- first"},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				memory := newSharedMemory()
+				d := newDesk(t, "acme", crmhook.Options{})
+				f := newFollower(t, statuslink.LeadsOptions{Memory: memory}, d)
+				f.start(d.hook)
+				defer func() { f.stop() }()
+				d.putAt("7", "1", at)
+				d.post(isMoved, "7", "1")
+				f.wantTold("the first sight", "7: first")
+
+				memory.failWith(errors.New("the database is down"))
+				d.putAt("7", "2", at.Add(time.Minute))
+				d.post(isMoved, "7", "2")
+				f.wantTold("it cannot be kept", "7: work <- first")
+				test.then(d, f)
+				memory.failWith(nil)
+				pass(time.Hour)
+				f.wantTold("it is told again", test.want...)
+				d.post(isChanged, "7")
+				f.wantTold("once")
+			})
+		})
+	}
 }

@@ -1,0 +1,124 @@
+package statuslink_test
+
+import (
+	"time"
+
+	"github.com/statuslink/statuslink"
+	"github.com/statuslink/statuslink/crm"
+)
+
+// leadKnown is what one life of the bot did with a lead and told of it.
+type leadKnown struct {
+	begun, ended int       // calls of Set, and wishes of SetMany
+	endedAt      time.Time // the last of them
+	calls        int       // of the callback
+
+	told     bool // something was told:
+	last     crm.Ref
+	reported crm.Ref // unlinked, perhaps after last
+	settled  int     // what was begun before the lead was read for it; -1 if not known
+	hearing  int     // the same, for the call under way
+}
+
+// knowsOf returns what a life of the bot knows of a lead. The caller holds mu of the
+// world.
+func (p *leadProcess) knowsOf(lead crm.LeadRef) *leadKnown {
+	if p.knows[lead] == nil {
+		p.knows[lead] = new(leadKnown)
+	}
+	return p.knows[lead]
+}
+
+// hears begins a call of the callback.
+func (k *leadKnown) hears() {
+	k.calls++
+	k.hearing = k.begun
+	if k.begun != k.ended || k.endedAt.Equal(time.Now()) {
+		k.hearing = -1
+	}
+}
+
+// tells ends it well.
+func (k *leadKnown) tells(ref crm.Ref) {
+	k.told, k.last, k.reported, k.settled = true, ref, crm.Ref{}, k.hearing
+}
+
+// wantCame checks what a change says of where the lead came from, and of who moved it.
+// The caller holds mu.
+func (w *leadWorld) wantCame(change statuslink.LeadChange) {
+	lead := change.Lead.Ref
+	knows := w.process.knowsOf(lead)
+	if change.Own && knows.begun == 0 {
+		w.t.Errorf("%s is said to be set by this process, which never did", lead)
+	}
+	if !change.Known && (change.Previous != crm.Ref{} || change.PreviousStatus.ID != "") {
+		w.t.Errorf("%s came from %s, which is not known", lead, change.Previous)
+	}
+	if knows.begun != knows.settled {
+		return // where it was set from or to may be what is known
+	}
+	last, known := knows.last, knows.told
+	switch {
+	case w.mode == withMemory:
+		state := w.memory.kept(lead)
+		last, known = state.Status, state != (statuslink.LeadState{})
+	case w.mode == withLastKnown && !known:
+		view, told := w.view[lead]
+		if known = told && !view.Deleted && !view.Fallback; known {
+			last = view.Lead.Status
+		}
+	}
+	if last == goneRef {
+		last = crm.Ref{}
+	}
+	switch {
+	case change.Known && change.Previous == knows.reported && knows.reported != (crm.Ref{}):
+	case change.Known != known, change.Previous != last:
+		w.t.Errorf("%s came from %s (known: %v), told last was %s (%v)", lead, change.Previous, change.Known, last, known)
+	default:
+		w.counts["came from where it was told last"]++
+	}
+}
+
+// begin writes down that this life of the bot is going to set a lead. The function
+// that it returns writes down what the bot knows of the lead because it was set, if
+// it has heard nothing of it meanwhile.
+func (w *leadWorld) begin(lead crm.LeadRef) (end func(statuslink.SetResult)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	process := w.process
+	knows := process.knowsOf(lead)
+	knows.begun++
+	calls := knows.calls
+	return func(set statuslink.SetResult) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		knows.ended++
+		knows.endedAt = time.Now()
+		if set.Lead != lead || w.process != process || knows.calls != calls || w.mode == withMemory {
+			return
+		}
+		w.counts["known by setting"]++
+		w.view[lead] = statuslink.LeadChange{LeadStatus: statuslink.LeadStatus{
+			Lead: crm.Lead{Ref: lead, Status: set.To}, Status: set.ToStatus, Fallback: set.ToStatus.ID == "",
+		}}
+	}
+}
+
+// memoryFails lets the memory fail sometimes. What the callback wrote is not kept
+// either then.
+func (w *leadWorld) memoryFails(lead crm.LeadRef) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	before, told := w.before[lead]
+	delete(w.before, lead)
+	if w.calm || w.random.IntN(15) > 0 {
+		return nil
+	}
+	w.counts["memory failed"]++
+	if told {
+		w.view[lead] = before
+		w.process.knowsOf(lead).settled = -1
+	}
+	return errNotToday
+}
