@@ -1,6 +1,8 @@
 package crmbulk
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/statuslink/statuslink/crm"
@@ -18,8 +20,16 @@ type answer struct {
 	Answer
 	batch  []*item
 	number int   // of the batch
-	unsent error // why the batch was not sent; nil if it was
+	begun  bool  // Options.Send was called
+	unsent error // why it was not; nil if it was
+	exit   *exit // how a function of the client ended that did not return
 	took   time.Duration
+}
+
+// exit is how a function ended that did not return.
+type exit struct {
+	message  string
+	panicked error // nil if it ended its goroutine
 }
 
 // handle settles what came back, or has it sent again.
@@ -28,12 +38,19 @@ func (r *run) handle(a answer) {
 	for _, m := range a.batch {
 		delete(r.busy, m.lead)
 	}
-	switch {
-	case a.unsent != nil:
+	if !a.begun {
 		r.waiting--
+	}
+	switch {
+	case a.exit != nil:
+		r.exited(a)
+	case a.unsent != nil:
 		r.again(a.batch)
 		// Before a deadline, those that wait already may still be in time.
 		r.close(r.unavailable("", a.unsent))
+	case a.Verdicts == nil && (a.All.Fate == Done || a.All.Fate == Refused):
+		a.Verdicts = slices.Repeat([]Verdict{a.All}, len(a.batch))
+		r.answered(a)
 	case a.Verdicts != nil:
 		r.answered(a)
 	default:
@@ -41,12 +58,27 @@ func (r *run) handle(a answer) {
 	}
 }
 
+// exited ends the run because a function of the client did not return.
+func (r *run) exited(a answer) {
+	why := r.unavailable(a.exit.message, nil)
+	if a.begun {
+		doubt(a.batch, why)
+	}
+	r.end(why)
+	r.again(a.batch)
+	if r.panicked == nil {
+		r.panicked = a.exit.panicked
+	}
+}
+
 // answered deals with a batch that was answered.
 func (r *run) answered(a answer) {
-	done, lost := 0, 0
+	done, lost, busy := 0, 0, 0
+	var pause time.Duration
 	var broke error
 	for i, m := range a.batch {
 		v := &a.Verdicts[i]
+		pause = max(pause, v.Wait)
 		switch v.Fate {
 		case Done:
 			done++
@@ -56,15 +88,24 @@ func (r *run) answered(a answer) {
 		case Lost:
 			lost, broke = lost+1, v.Err
 			r.lost(a.batch[i:i+1], v.Err)
+		case Busy:
+			busy, broke = busy+1, v.Err
+			r.busied(a.batch[i:i+1], v)
 		default:
 			r.unrun(a.batch[i:i+1], v)
 		}
 	}
+	if lost+busy == len(a.batch) { // as good as no answer
+		r.flow.failed(a.number, len(a.batch), false)
+		r.pause(a, pause, broke)
+		return
+	}
 	r.flow.answered(done, a.took)
-	switch {
-	case lost == len(a.batch): // as good as no answer
-		r.pause(a, 0, broke)
-	case a.number > r.counted:
+	if busy > 0 {
+		pause = cmp.Or(pause, firstPause)
+	}
+	r.hold(pause)
+	if a.number > r.counted {
 		r.failures = 0
 	}
 }
@@ -80,17 +121,23 @@ func (r *run) failed(a answer) {
 	case v.Fate == Lost:
 		r.lost(a.batch, v.Err)
 		r.flow.failed(a.number, len(a.batch), a.Late)
-		r.pause(a, 0, v.Err)
+		r.pause(a, v.Wait, v.Err)
 	case v.Fate == Busy:
-		if v.Doubt {
-			doubt(a.batch, v.Err)
-		}
-		r.again(a.batch)
+		r.busied(a.batch, v)
 		r.flow.failed(a.number, len(a.batch), false)
 		r.pause(a, v.Wait, v.Err)
 	default:
 		r.unrun(a.batch, v)
+		r.hold(v.Wait)
 	}
+}
+
+// busied has moves sent again for which the CRM was too busy.
+func (r *run) busied(moves []*item, v *Verdict) {
+	if v.Doubt {
+		doubt(moves, v.Err)
+	}
+	r.again(moves)
 }
 
 // unrun deals with moves that the CRM surely did not carry out.
@@ -101,7 +148,6 @@ func (r *run) unrun(moves []*item, v *Verdict) {
 		r.end(v.Err)
 	default:
 		r.again(moves)
-		r.hold(v.Wait)
 	}
 }
 

@@ -15,28 +15,30 @@ import (
 )
 
 // Options say how the moves of a run are sent. All functions are required unless
-// their comments say otherwise.
+// their comments say otherwise; only Wait and Send are called by several goroutines
+// at once. Numbers below 1 are taken for 1.
 type Options struct {
-	// Prepare checks a move before it is sent, and returns what Send gets of it. Its
+	// Prepare checks a move when it is taken, and returns what Send gets of it. Its
 	// error is that of a move which is refused unsent. alone says that the move must
-	// not be sent together with others.
+	// not be sent together with others. ctx ends with the run.
 	Prepare func(ctx context.Context, move crm.Move) (item any, alone bool, err error)
 	// Canonical returns the one form of a lead's identity, if it has several. Nil
 	// means that it has not.
 	Canonical func(crm.LeadRef) crm.LeadRef
-	// Wait waits until a request may be sent, as a limit of the rate wants it. Its
-	// error, which is mostly that of ctx, ends the run. Nil means that nothing is to
-	// be waited for.
+	// Wait waits until a request may be sent, as a limit of the rate wants it. ctx
+	// ends with the run, and so should the wait. Its error, which is mostly that of
+	// ctx, ends the run, except for the requests that wait already. Nil means that
+	// nothing is to be waited for.
 	Wait func(ctx context.Context) error
-	// Spare says whether n requests more than are needed could be sent at once: then
-	// the moves that are left at the end are divided, so that all requests end
-	// together. Nil means that it never is so.
+	// Spare says whether n requests could be sent at once, which are more than are
+	// needed: then the moves that are left at the end are divided into so many, so that
+	// all requests end together. Nil means that it never is so.
 	Spare func(n int) bool
-	// Send sends moves in one request, at most Batch of them and no lead twice, and
-	// says what became of them. What is under way is waited for, so its ctx does not
-	// end with that of the run, and Send ends by itself; ended is closed when the run
-	// ends, for a client that needs several requests for a move and has not begun to
-	// write. It is called by several goroutines at once.
+	// Send sends moves in one request, at most Batch of them and no lead twice, in the
+	// sequence of the input, and says what became of them. What is under way is waited
+	// for, so its ctx does not end with that of the run, and Send ends by itself; ended
+	// is closed when the run ends, for a client that needs several requests for a move
+	// and has not begun to write.
 	Send func(ctx context.Context, ended <-chan struct{}, items []any) Answer
 	// Failure makes an error of this package one of the client.
 	Failure func(*crm.Error) error
@@ -44,14 +46,15 @@ type Options struct {
 	// Batch is how many moves a request holds at most.
 	Batch int
 	// First is how many requests are under way at once at the start, and Most how
-	// many there may ever be.
+	// many there may ever be; First is never more.
 	First, Most int
 	// Timeout is the limit of one request: batches are so large that they last half
 	// of it at most, and never longer than 25 seconds.
 	Timeout time.Duration
 	// Attempts is how often a move is sent at most to which no answer came.
 	Attempts int
-	// FailOnHold ends the run where it would have to wait for what is [Held].
+	// FailOnHold ends the run where it would have to wait for what is [Held], which
+	// counts as refused.
 	FailOnHold bool
 }
 
@@ -85,8 +88,9 @@ type Verdict struct {
 	Lead crm.Lead
 	// Err is why, unless the Fate is Done.
 	Err error
-	// Wait is for how long nothing is to be sent; for Busy 0 means a pause that
-	// grows.
+	// Wait is for how long nothing is to be sent. Where it is 0, and a whole request is
+	// Lost or Busy, there is a pause that grows; for a Busy move among others there is
+	// a short one.
 	Wait time.Duration
 	// Doubt says, with Busy, that a part of it may have been carried out all the
 	// same, and only the verification was not: it is sent again, and unknown if the
@@ -96,8 +100,8 @@ type Verdict struct {
 
 // Answer says what became of the moves in one request.
 type Answer struct {
-	// Verdicts are those of the moves, in their sequence; nil if All is that of
-	// each.
+	// Verdicts are those of the moves, one for each, in their sequence; nil if All is
+	// that of each.
 	Verdicts []Verdict
 	All      Verdict
 	// Late says that no answer came in time, and Large that one came which was too
@@ -108,20 +112,34 @@ type Answer struct {
 // Move is the [crm.BulkMover.MoveLeads] of a client.
 //
 // The input is asked for moves by the goroutine that loops over the results, and
-// up to 2,500 are read ahead. While the input keeps the loop waiting, nothing is
-// sent and no results come, also when ctx has ended: an input that may block has to
-// look at ctx itself. A run ends by itself when a move is [Ended], and when the CRM
-// breaks down five times in a row with growing pauses.
+// up to 2,500 are read ahead. While the input keeps the loop waiting, what is under way
+// goes on, but nothing new is sent and no results come, also when ctx has ended: an
+// input that may block has to look at ctx itself. The same goes for the loop, progress
+// and Prepare.
+//
+// A run ends by itself when a move is [Ended], and when the CRM breaks down five
+// times in a row with growing pauses. All requests that were under way together are
+// one time; a request breaks down that brings nothing but Lost and Busy moves. When a
+// run ends, [crm.MoveNotSent] is also what was sent and surely not carried out, and
+// [crm.MoveUnknown] what may have been carried out at any attempt, unless a later one
+// was answered.
+//
+// Whatever panics, what is under way is waited for, and progress gets its final
+// report. A panic of Wait or Send ends the run and comes up in the loop over the
+// results, behind the last of them; where one of them ends its goroutine instead, the
+// run ends.
 func Move(ctx context.Context, opts Options, moves iter.Seq[crm.Move], progress func(crm.MoveReport)) iter.Seq[crm.MoveResult] {
 	if opts.Canonical == nil {
 		opts.Canonical = func(lead crm.LeadRef) crm.LeadRef { return lead }
 	}
 	if opts.Wait == nil {
-		opts.Wait = func(ctx context.Context) error { return ctx.Err() }
+		opts.Wait = func(context.Context) error { return nil }
 	}
 	if opts.Spare == nil {
 		opts.Spare = func(int) bool { return false }
 	}
+	opts.Batch, opts.Most = max(1, opts.Batch), max(1, opts.Most)
+	opts.First = clamp(opts.First, 1, opts.Most)
 	return func(yield func(crm.MoveResult) bool) {
 		next, stop := iter.Pull(moves)
 		defer stop()

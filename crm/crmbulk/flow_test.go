@@ -95,6 +95,13 @@ func TestFlowSizeFollowsTheTimeOfACommand(t *testing.T) {
 	if f.per != per {
 		t.Errorf("%v a command, want %v", f.per, per)
 	}
+	// One slow answer does not count for more than all before it.
+	f.per = 100 * time.Millisecond
+	f.answered(10, 3*time.Second)
+	if f.per != 200*time.Millisecond {
+		t.Errorf("%v a command, want 200ms", f.per)
+	}
+	f.per = per
 	f.tooLarge(50)
 	f.tooLarge(50)
 	if got := f.size(-1, nil, noRoom); got != 25 {
@@ -122,9 +129,11 @@ func TestFlowDividesWhatIsLeft(t *testing.T) {
 		"not worth it":                   {200, 10, ms, nil, 99, 50},
 		"a share is worth its request":   {40, 10, 20 * ms, nil, 99, 13},
 		"no room in the bucket":          {200, 10, 20 * ms, nil, 9, 50},
+		"no room for the last of them":   {40, 10, 20 * ms, nil, 3, 50},
 		"the others have just begun":     {100, 10, 20 * ms, []time.Duration{1000 * ms, 1000 * ms, 1000 * ms, 1000 * ms, 1000 * ms, 1000 * ms, 1000 * ms, 1000 * ms}, 99, 50},
 		"the others are about to end":    {200, 10, 20 * ms, []time.Duration{0, 0, 0, 0, 0, 0, 0, 0}, 99, 20},
 		"one is about to end":            {100, 4, 20 * ms, []time.Duration{2000 * ms, 2000 * ms, 0}, 99, 50},
+		"one of several ends":            {80, 4, 20 * ms, []time.Duration{2000 * ms, 2000 * ms, 0}, 99, 40},
 		"one ends in the midst":          {50, 2, 20 * ms, []time.Duration{200 * ms}, 99, 30},
 		"the end of the input not known": {-1, 10, 20 * ms, nil, 99, 50},
 		"time of a command not known":    {100, 10, 0, nil, 99, 50},

@@ -3,6 +3,8 @@ package crmbulk
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -42,6 +44,7 @@ type run struct {
 	failures  int       // rounds in a row in which the CRM broke down
 	counted   int       // the last batch of the last of them
 	ended     error     // why nothing is sent any more; nil while something is
+	panicked  error     // what the client did while something was under way
 	report    crm.MoveReport
 }
 
@@ -69,6 +72,9 @@ func (r *run) run(yield func(crm.MoveResult) bool) {
 			r.end(r.unavailable("", err))
 		}
 		r.take()
+		if r.look() {
+			continue // it may be something to hand over, or the end
+		}
 		r.send()
 		switch {
 		case len(r.underWay) > 0 || len(r.queue) > 0:
@@ -87,9 +93,15 @@ func (r *run) finish() {
 	}
 	r.report.Final = true
 	for _, m := range r.window {
+		if !m.settled { // the client panicked over it
+			r.settle(m, crm.MoveNotSent, crm.Lead{}, r.ended)
+		}
 		r.report.Untaken = append(r.report.Untaken, m.result)
 	}
 	r.tell()
+	if r.panicked != nil {
+		panic(r.panicked) // here, where the caller can recover it
+	}
 }
 
 // more reports whether the run goes on.
@@ -117,9 +129,10 @@ func (r *run) take() {
 			r.exhausted = true
 			return
 		}
-		m := &item{number: r.taken, move: move, lead: r.opts.Canonical(move.Lead)}
+		m := &item{number: r.taken, move: move}
 		r.taken++
 		r.window = append(r.window, m)
+		m.lead = r.opts.Canonical(move.Lead)
 		var err error
 		if m.what, m.alone, err = r.opts.Prepare(r.ctx, move); err != nil {
 			r.settle(m, crm.MoveRefused, crm.Lead{}, err)
@@ -150,18 +163,39 @@ func (r *run) send() {
 // context ends meanwhile.
 func (r *run) post(batch []*item, number int) {
 	a := answer{batch: batch, number: number}
-	defer func() { r.answers <- a }()
-	if a.unsent = r.opts.Wait(r.ctx); a.unsent != nil {
-		return
+	returned := false
+	defer func() {
+		if !returned {
+			a.exit = &exit{message: "the client ended its goroutine"}
+			if value := recover(); value != nil {
+				a.exit = &exit{"the client panicked", fmt.Errorf("crmbulk: the client panicked: %v\n\n%s", value, debug.Stack())}
+			}
+		}
+		r.answers <- a
+	}()
+	if a.unsent = r.opts.Wait(r.ctx); a.unsent == nil {
+		a.unsent = r.ctx.Err() // it may have ended just as the place came
 	}
-	r.begun <- struct{}{}
-	whats := make([]any, len(batch))
-	for i, m := range batch {
+	if a.unsent == nil {
+		a.begun = true
+		r.begun <- struct{}{}
+		r.dispatch(&a)
+	}
+	returned = true
+}
+
+// dispatch sends a batch.
+func (r *run) dispatch(a *answer) {
+	whats := make([]any, len(a.batch))
+	for i, m := range a.batch {
 		whats[i] = m.what
 	}
 	begun := time.Now()
 	a.Answer = r.opts.Send(context.WithoutCancel(r.ctx), r.ctx.Done(), whats)
 	a.took = time.Since(begun)
+	if a.Verdicts != nil && len(a.Verdicts) != len(a.batch) {
+		panic(fmt.Sprintf("%d verdicts on %d moves", len(a.Verdicts), len(a.batch)))
+	}
 }
 
 // compose takes the next batch out of the queue: no lead twice, and none with a
@@ -233,8 +267,12 @@ func (r *run) wait() {
 	case <-resume:
 	case <-ended:
 	}
-	// What else has come is looked at before something new is sent.
-	for {
+}
+
+// look takes in what has come meanwhile, if anything has: before something new is
+// sent, however long the loop over the results or the input took.
+func (r *run) look() bool {
+	for came := false; ; came = true {
 		select {
 		case a := <-r.answers:
 			r.handle(a)
@@ -242,7 +280,7 @@ func (r *run) wait() {
 		case <-r.begun:
 			r.waiting--
 		default:
-			return
+			return came
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package crmbulk
 
 import (
+	"slices"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -68,6 +70,34 @@ func TestBulkComposes(t *testing.T) {
 	}
 	if len(r.queue) != 2 {
 		t.Errorf("%d moves are left, want those of the busy lead", len(r.queue))
+	}
+}
+
+// A batch that lasts longer than was thought will end any moment, and not before now.
+func TestBulkKnowsHowLongBatchesLast(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := &run{underWay: map[int]time.Time{1: time.Now().Add(-time.Minute), 2: time.Now().Add(time.Minute)}}
+		got := r.lasting()
+		slices.Sort(got)
+		if want := []time.Duration{0, time.Minute}; !slices.Equal(got, want) {
+			t.Errorf("batches last %v, want %v", got, want)
+		}
+	})
+}
+
+// While more may come, what has been taken is not divided as if it were the rest.
+func TestBulkDividesTheRestOnly(t *testing.T) {
+	t.Parallel()
+	for exhausted, want := range map[bool]int{false: 40, true: 10} {
+		r := &run{opts: &Options{Spare: func(int) bool { return true }}, flow: newFlow(testOptions(30 * time.Second)), exhausted: exhausted}
+		r.flow.per = 100 * time.Millisecond
+		for i := range 40 {
+			r.queue = append(r.queue, &item{number: i, lead: crm.LeadRef{ID: strconv.Itoa(i)}})
+		}
+		if got := len(r.compose()); got != want {
+			t.Errorf("the end of the input is known: %v; the next batch has %d moves, want %d", exhausted, got, want)
+		}
 	}
 }
 
