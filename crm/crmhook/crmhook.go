@@ -47,12 +47,14 @@ type Options struct {
 	// one of those of this package; any other one is taken for [ErrMalformed]. It is
 	// called by many goroutines at once, while the sender waits. The body is its own,
 	// and becomes the Raw of the event. Beside an error nothing of the event is used
-	// but its Type, for the log.
+	// but its Type, for the log, and nothing at all where the sender is not known or
+	// could not be checked.
 	Receive func(ctx context.Context, r *http.Request, body []byte) (crm.Event, error)
 	// ReadLeads, if it is not nil, reads the leads of events that do not carry their
 	// status before they are handed over, all that wait in one call: it is a
 	// [crm.BulkReader]'s. An event whose lead cannot be read is handed over as it
-	// came. Events of leads that are gone are not read.
+	// came. Events of leads that are gone are not read. What the end of a Run
+	// interrupts is read again by the next.
 	ReadLeads func(ctx context.Context, leads []crm.LeadRef) ([]crm.LeadResult, error)
 	// QueueSize is how many events may wait; 0 means [DefaultQueueSize].
 	QueueSize int
@@ -162,6 +164,15 @@ type Stats struct {
 	Waiting int
 }
 
+// Accepting reports whether an event that came now would be accepted: a Run drains,
+// and the queue has room. It is what a probe for readiness may ask, so that the CRM's
+// events go to a process that takes them.
+func (r *Receiver) Accepting() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.queue.draining() && r.queue.waiting < r.queue.size
+}
+
 // Stats returns the counts, all of the same moment.
 func (r *Receiver) Stats() Stats {
 	r.mu.Lock()
@@ -258,7 +269,7 @@ func (r *Receiver) receive(w http.ResponseWriter, request *http.Request) (crm.Ev
 		event.Raw = body
 		return event, accepted
 	case errors.Is(err, ErrTaken):
-		return crm.Event{}, taken
+		return event, taken
 	case errors.Is(err, ErrSender):
 		return crm.Event{}, refused
 	case errors.Is(err, ErrUnchecked):

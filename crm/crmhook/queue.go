@@ -35,7 +35,8 @@ var errExit = errors.New("handle ended its goroutine")
 // A second Run at the same time returns an error at once. A panic of handle comes
 // up in the caller of Run, after the other calls of handle have ended; its event
 // was handed over, and another Run may follow. A handle that ends its goroutine
-// ends Run with an error in the same way.
+// ends Run with an error in the same way. A panic of [Options.ReadLeads] comes up too,
+// but its event was not handed over: it waits for the next Run, and may come unread.
 func (r *Receiver) Run(ctx context.Context, handle func(ctx context.Context, event crm.Event)) error {
 	q := &r.queue
 	if !q.open(ctx) {
@@ -80,7 +81,7 @@ type failure struct {
 
 // handOver hands the event over, and stops the run if the call does not return.
 func (r *Receiver) handOver(ctx context.Context, l *lane, e queued, handle func(context.Context, crm.Event), failures chan<- failure) {
-	handed, returned := true, false
+	handed, returned := false, false
 	defer func() {
 		if !returned {
 			f := failure{err: errExit}
@@ -133,12 +134,10 @@ type lane struct {
 
 	read   uint64 // the last event that had come when the lead was read
 	status crm.Ref
+	needs  uint64 // the event for which a worker wants it read
 }
 
 func newQueue(mu *sync.Mutex, size int) queue {
-	if size == 0 {
-		size = 1024
-	}
 	return queue{mu: mu, wake: sync.Cond{L: mu}, size: size, lanes: make(map[crm.LeadRef]*lane)}
 }
 

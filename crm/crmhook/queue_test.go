@@ -47,9 +47,15 @@ func newRig(t *testing.T, opts Options) *rig {
 // post sends the next event of the lead.
 func (r *rig) post(lead int) (status int) {
 	r.t.Helper()
+	return r.postText(fmt.Sprint(lead))
+}
+
+// postText sends the next event, which is about what the text says.
+func (r *rig) postText(text string) (status int) {
+	r.t.Helper()
 	r.mu.Lock()
 	r.sent++
-	body := fmt.Sprintf("%d %d", r.sent, lead)
+	body := fmt.Sprintf("%d %s", r.sent, text)
 	r.mu.Unlock()
 	request := httptest.NewRequestWithContext(r.t.Context(), http.MethodPost, "/", strings.NewReader(body))
 	w := httptest.NewRecorder()
@@ -327,6 +333,69 @@ func TestEventsAreRefusedAsSoonAsTheContextEnds(t *testing.T) {
 	})
 }
 
+// A worker that is woken for an event which another one takes goes on waiting.
+func TestEventsThatAnotherWorkerTakes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Options{Workers: 1})
+		end := r.run(func(_ context.Context, event crm.Event) { r.note(event) })
+		q := &r.events.queue
+		q.mu.Lock()
+		if how := q.push(crm.Event{Lead: crm.LeadRef{Source: "acme", ID: "1"}}); how != accepted {
+			t.Errorf("answer %d", how)
+		}
+		ready := q.ready
+		q.ready = nil // somebody was quicker
+		q.mu.Unlock()
+		synctest.Wait()
+		if len(r.got) != 0 {
+			t.Errorf("events %v", r.got)
+		}
+		q.mu.Lock()
+		q.ready = ready
+		q.wake.Signal()
+		q.mu.Unlock()
+		synctest.Wait()
+		r.wantEnd(end)
+		if len(r.got["1"]) != 1 {
+			t.Errorf("events %v", r.got)
+		}
+		r.wantEmpty()
+	})
+}
+
+// What ends Run is told as the context's error, whatever its cause, and a full queue
+// that nobody drains is one that nobody drains.
+func TestEventsOfAFullQueueThatNobodyDrains(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		r := newRig(t, Options{QueueSize: 1, Workers: 1, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		ctx, cancel := context.WithCancelCause(t.Context())
+		result := make(chan error)
+		go func() {
+			result <- r.events.Run(ctx, func(ctx context.Context, _ crm.Event) { <-ctx.Done() })
+		}()
+		synctest.Wait()
+		r.wantPost(1, http.StatusOK)
+		synctest.Wait()
+		r.wantPost(2, http.StatusOK)
+		r.wantPost(3, http.StatusServiceUnavailable)
+		r.wantStats(Stats{Accepted: 2, Full: 1, Waiting: 1})
+		cancel(errors.New("the cause"))
+		if err := <-result; err != context.Canceled { //nolint:errorlint // that very value
+			t.Errorf("Run returned %v", err)
+		}
+		r.wantPost(3, http.StatusServiceUnavailable)
+		r.wantStats(Stats{Accepted: 2, Handled: 1, Full: 1, Stopped: 1, Waiting: 1})
+		for _, lost := range []string{"the queue is full", "nobody drains the queue"} {
+			if !strings.Contains(log.String(), `level=WARN msg="crm event" source=acme answer="lost: `+lost+`" type=lead.changed`) {
+				t.Errorf("log %s, want %q", log.String(), lost)
+			}
+		}
+	})
+}
+
 func TestEventsThatWaitWhenTheContextEndsComeInTheNextRun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -463,7 +532,7 @@ func TestEventHandlerThatEndsItsGoroutineEndsRun(t *testing.T) {
 		}()
 		synctest.Wait()
 		r.wantPost(1, http.StatusOK)
-		if err := <-result; !errors.Is(err, errExit) {
+		if err := <-result; !errors.Is(err, errExit) || err.Error() != "acme: handle ended its goroutine" {
 			t.Errorf("Run returned %v", err)
 		}
 		r.wantStats(Stats{Accepted: 1, Handled: 1})

@@ -24,10 +24,14 @@ func (r *Receiver) complete(ctx context.Context, l *lane, e *queued) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if l.read < e.number {
+		l.needs = e.number
 		q.wanted = append(q.wanted, l)
 		defer func() { q.wanted = slices.DeleteFunc(q.wanted, func(other *lane) bool { return other == l }) }()
 	}
 	for l.read < e.number {
+		if !q.draining() {
+			return false
+		}
 		if q.reading != nil {
 			under := q.reading
 			q.mu.Unlock()
@@ -67,9 +71,12 @@ func (r *Receiver) read(ctx context.Context) {
 	defer func() { // also if ReadLeads panics
 		q.mu.Lock()
 		for i, l := range lanes {
-			l.read, l.status = until, crm.Ref{}
-			if len(results) == len(lanes) && results[i].Err == nil {
-				l.status = results[i].Lead.Status
+			switch {
+			case len(results) == len(lanes) && results[i].Err == nil:
+				l.read, l.status = until, results[i].Lead.Status
+			case q.draining():
+				l.read, l.status = until, crm.Ref{}
+			default: // the run ended meanwhile: the next one reads it
 			}
 		}
 		q.reading = nil
@@ -82,9 +89,10 @@ func (r *Receiver) read(ctx context.Context) {
 }
 
 // toRead returns the lanes whose leads are to be read together: those that are
-// wanted, and those that will be.
+// wanted, and those that will be. One that was read just now is still among the
+// wanted until its worker goes on.
 func (q *queue) toRead() []*lane {
-	lanes := q.wanted
+	lanes := slices.DeleteFunc(q.wanted, func(l *lane) bool { return l.read >= l.needs })
 	q.wanted = nil
 	for _, l := range q.ready {
 		if len(lanes) >= mostRead {
