@@ -194,10 +194,16 @@ type MoveState uint8
 // How a move ended. Moves that were not sent, or whose fate is unknown, may be
 // sent again: setting a fixed status twice is harmless.
 const (
-	MoveNotSent MoveState = iota // never left this process
-	MoveDone                     // the CRM said yes, and nothing contradicts it
-	MoveRefused                  // the CRM said no; Err says why
-	MoveUnknown                  // sent, but no answer came back
+	// MoveNotSent is surely not carried out: it was not sent, or the CRM put it off
+	// and the run ended before it was sent again.
+	MoveNotSent MoveState = iota
+	// MoveDone has the CRM's yes, and nothing contradicts it.
+	MoveDone
+	// MoveRefused has the CRM's no, or was not sent because it cannot be right; Err
+	// says why.
+	MoveRefused
+	// MoveUnknown was sent, and no answer came that can be used.
+	MoveUnknown
 )
 
 // MoveResult tells how one move ended.

@@ -80,7 +80,7 @@ func (c *Client) readAll(ctx context.Context, op string, cs commands) ([]result,
 		return cs.encode(false, token)
 	}})
 	if err != nil {
-		return nil, err
+		return nil, c.overBudget(err, methodBatch)
 	}
 	return c.allRead(op, cs, response)
 }
@@ -89,12 +89,12 @@ func (c *Client) readAll(ctx context.Context, op string, cs commands) ([]result,
 func (c *Client) allRead(op string, cs commands, response crmhttp.Response) ([]result, error) {
 	results, err := c.decodeBatch(op, cs, response)
 	if err != nil {
-		return nil, err
+		return nil, c.overBudget(err, methodBatch)
 	}
 	for i := range results {
 		if failure := results[i].err; failure != nil {
 			failure.Message = hinted(cs[i].method, failure.Message)
-			return nil, c.failure(op, failure)
+			return nil, c.overBudget(c.failure(op, failure), cs[i].method)
 		}
 	}
 	for i := range results {

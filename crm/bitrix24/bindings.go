@@ -111,18 +111,19 @@ func (c *Client) BindEvents(ctx context.Context, handler string, events ...strin
 	if err != nil {
 		return err
 	}
-	var failures []error
-	for i := range results {
-		if results[i].Err != nil {
-			failures = append(failures, results[i].Err)
-		}
-	}
-	if len(failures) == 0 {
+	if !slices.ContainsFunc(results, func(r Result) bool { return r.Err != nil }) {
 		return nil
 	}
 	// The code for a handler that is bound already says nothing; look again.
-	if missing, err = c.unbound(ctx, handler, missing); err != nil || len(missing) == 0 {
+	still, err := c.unbound(ctx, handler, missing)
+	if err != nil {
 		return err
+	}
+	var failures []error
+	for i := range results {
+		if results[i].Err != nil && slices.Contains(still, missing[i]) {
+			failures = append(failures, results[i].Err)
+		}
 	}
 	return errors.Join(failures...)
 }

@@ -54,7 +54,8 @@ func TestGoldenBoundEvents(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", body, diff)
 		}
 	}
-	for _, body := range []string{`{"result":true}`, `{"result":{"a":1}}`, `{"result":["ONCRMLEADADD"]}`, `{"result":"x"}`, `{"result":[1]}`, `[]`} {
+	// What the portal said is not shown: the handler's address may hold a secret.
+	for _, body := range []string{`{"result":true}`, `{"result":{"a":1}}`, `{"result":["ONCRMLEADADD"]}`, `{"result":"AT-example-0009"}`, `{"result":[1]}`, `[]`} {
 		got, err := answering(t, 200, body).BoundEvents(t.Context())
 		if e := kindAndText(t, err, crm.ErrBadResponse); e.Op != "list bound events" || got != nil {
 			t.Errorf("%s: %v, %v", body, got, err)
@@ -161,10 +162,22 @@ func TestEventsThatCannotBeBound(t *testing.T) {
 		wantError(t, err, crm.ErrRejected, "51 calls")
 		s.portal.FailCommand(1, "event.get", bitrix24test.AccessDenied())
 		wantError(t, s.client.BindEvents(ctx, handlerURL, "ONCRMLEADUPDATE"), crm.ErrForbidden, "list bound events")
+		// Neither does one succeed that cannot be looked after.
+		s.answers(func(what string, _ *http.Request) *http.Response {
+			if what == "batch" {
+				s.portal.FailCommand(1, "event.get", bitrix24test.AccessDenied())
+			}
+			return nil
+		})
+		wantError(t, s.client.BindEvents(ctx, handlerURL, "ONNOTHING"), crm.ErrForbidden, "list bound events")
+		s.answers(nil)
 		s.portal.FailCommand(1, "event.unbind", bitrix24test.AccessDenied())
 		n, err := s.client.UnbindEvents(ctx, handlerURL, "ONCRMLEADUPDATE", "ONCRMDEALUPDATE")
 		if wantError(t, err, crm.ErrForbidden, "event.unbind"); n != 1 {
 			t.Errorf("%d removed, want the other one", n)
+		}
+		if joined, ok := err.(interface{ Unwrap() []error }); !ok || len(joined.Unwrap()) != 1 {
+			t.Errorf("one failed, and the error is %v", err)
 		}
 	})
 }
@@ -196,11 +209,82 @@ func TestEventsBoundMeanwhile(t *testing.T) {
 			t.Errorf("bound %v", got)
 		}
 	})
+	// What was bound meanwhile is not among what failed.
+	synctest.Test(t, func(t *testing.T) {
+		s := install(t, nil)
+		other := &signedIn{portal: s.portal}
+		other.connect(t, s.token, nil)
+		s.answers(func(what string, _ *http.Request) *http.Response {
+			if what == "batch" {
+				s.answers(nil)
+				if err := other.client.BindEvents(context.Background(), handlerURL, "ONCRMLEADADD"); err != nil {
+					t.Error(err)
+				}
+			}
+			return nil
+		})
+		err := s.client.BindEvents(t.Context(), handlerURL, "ONCRMLEADADD", "ONNOTHING", "ONCRMLEADDELETE")
+		wantError(t, err, crm.ErrRejected, "Event not found")
+		if joined, ok := err.(interface{ Unwrap() []error }); !ok || len(joined.Unwrap()) != 1 {
+			t.Errorf("one event is not bound, and the error is %v", err)
+		}
+	})
 	// event.get shows offline events with whatever address.
 	client := answering(t, 200, `{"result":[{"event":"ONCRMLEADADD","handler":"https://bot.example.com/","offline":1}]}`)
 	if err := client.BindEvents(t.Context(), "https://bot.example.com/", "ONCRMLEADADD"); err == nil {
 		t.Error("an offline event is taken for one that is sent")
 	}
+}
+
+// Neither looking nor binding twice does any harm, so both are repeated.
+func TestEventCallsAreRepeated(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := install(t, nil)
+		broke := map[string]bool{}
+		s.answers(func(what string, _ *http.Request) *http.Response {
+			if broke[what] = !broke[what]; broke[what] {
+				return said(500, `{"error":"INTERNAL_SERVER_ERROR"}`)
+			}
+			return nil
+		})
+		if err := s.client.BindEvents(t.Context(), handlerURL, "ONCRMLEADADD"); err != nil {
+			t.Errorf("bind: %v", err)
+		}
+		if got := s.happened(); got != "event.get event.get batch batch" {
+			t.Errorf("it went %q", got)
+		}
+		n, err := s.client.UnbindEvents(t.Context(), handlerURL, "ONCRMLEADADD")
+		if got := s.happened(); n != 1 || err != nil || got != "batch batch" {
+			t.Errorf("it went %q: %d removed, %v", got, n, err)
+		}
+	})
+}
+
+// The caller's list of events stays as it is, and addresses differ by their case.
+func TestEventsOfSimilarHandlers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := install(t, nil)
+		bind := func(handler string, events ...string) {
+			t.Helper()
+			if err := s.client.BindEvents(t.Context(), handler, events...); err != nil {
+				t.Error(err)
+			}
+		}
+		events := []string{"ONCRMLEADADD", "ONCRMLEADUPDATE", "ONCRMLEADDELETE"}
+		bind("https://bot.example.com/a", events[0])
+		bind("https://bot.example.com/a", events...)
+		if diff := cmp.Diff([]string{"ONCRMLEADADD", "ONCRMLEADUPDATE", "ONCRMLEADDELETE"}, events); diff != "" {
+			t.Errorf("the caller's events (-want +got):\n%s", diff)
+		}
+		bind("https://bot.example.com/A", events...)
+		for _, handler := range []string{"https://bot.example.com/a", "https://bot.example.com/A"} {
+			if got := bound(t, s, handler); len(got) != 3 {
+				t.Errorf("bound to %s: %v", handler, got)
+			}
+		}
+	})
 }
 
 // A repeated event twice in one call is bound once, and is no error.

@@ -42,10 +42,10 @@ var _ crm.BulkMover = (*Client)(nil)
 // with [crm.ErrNotApplied].
 //
 // The input is asked for moves by the goroutine that loops over the results, and
-// up to 2,500 are read ahead. While the input keeps the loop waiting, nothing is
-// sent and no results come, also when ctx has ended: an input that may block has to
-// look at ctx itself. [Options.Attempts] limits how often a move is sent without an
-// answer, [Options.RetryBudget] has no part in it.
+// up to 2,500 are read ahead. While the input keeps the loop waiting, what is
+// under way goes on, but nothing new is sent and no results come, also when ctx has
+// ended: an input that may block has to look at ctx itself. [Options.Attempts] limits
+// how often a move is sent without an answer, [Options.RetryBudget] has no part in it.
 func (c *Client) MoveLeads(ctx context.Context, moves iter.Seq[crm.Move], progress func(crm.MoveReport)) iter.Seq[crm.MoveResult] {
 	return crmbulk.Move(ctx, crmbulk.Options{
 		Prepare: c.prepare, Canonical: c.canonical, Wait: c.limiter.wait, Spare: c.limiter.spare, Send: c.sendMoves,

@@ -89,7 +89,8 @@ func (c *Client) call(ctx context.Context, op string, call Call, once bool) (Res
 	if err != nil {
 		return Result{}, c.overBudget(err, call.Method)
 	}
-	return c.decodeCall(op, call.Method, response)
+	result, err := c.decodeCall(op, call.Method, response)
+	return result, c.overBudget(err, call.Method)
 }
 
 // encode returns the body of the call.
@@ -168,7 +169,7 @@ func (c *Client) note(t Timing, finish time.Time) {
 	}
 }
 
-// noteBatch does so for a batch and for each of its commands.
+// noteBatch does so for a batch and for each of its commands that went well.
 func (c *Client) noteBatch(cs commands, results []result, whole Timing) {
 	finish := whole.Finish
 	for i := range results {
@@ -177,7 +178,7 @@ func (c *Client) noteBatch(cs commands, results []result, whole Timing) {
 		}
 	}
 	for i := range results {
-		if r := &results[i]; r.answered {
+		if r := &results[i]; r.answered && r.err == nil {
 			r.timing.Method = cs[i].method
 			c.note(r.timing, finish)
 		}
@@ -187,7 +188,7 @@ func (c *Client) noteBatch(cs commands, results []result, whole Timing) {
 }
 
 // overBudget adds to the error of a method whose time is used up when to try
-// again.
+// again. It changes no other error, and no nil.
 func (c *Client) overBudget(err error, method string) error {
 	var e *crm.Error
 	if errors.As(err, &e) && budgetUsedUp(e) && e.RetryAfter == 0 {
@@ -230,7 +231,7 @@ func (c *Client) Batch(ctx context.Context, halt bool, calls ...Call) ([]Result,
 	}
 	said, err := c.decodeBatch(methodBatch, cs, response)
 	if err != nil {
-		return nil, err
+		return nil, c.overBudget(err, methodBatch)
 	}
 	stopped := false
 	for i, r := range said {

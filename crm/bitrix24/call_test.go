@@ -56,6 +56,7 @@ func TestCallReadsEveryEnvelope(t *testing.T) {
 		`{"result":"Новый"}`:                                        {Value: json.RawMessage(`"Новый"`)},
 		`{"total":137,"next":50,"result":[1,2]}`:                    {Value: json.RawMessage("[1,2]"), Total: known(137), Next: 50},
 		`{"result":[],"total":"137","next":"50"}`:                   {Value: json.RawMessage("[]"), Total: known(137), Next: 50},
+		`{"result":1,"result":2}`:                                   {Value: json.RawMessage("2")}, // of several, the last counts
 		`{"result":[],"total":0,"next":null}`:                       {Value: json.RawMessage("[]"), Total: known(0)},
 		`{"result":[],"total":null,"next":false}`:                   {Value: json.RawMessage("[]")},
 		`{"result":1,"error":null,"error_description":null}`:        {Value: json.RawMessage("1")},
@@ -202,10 +203,10 @@ func TestErrorsAreTheSameEverywhere(t *testing.T) {
 	for said, want := range tests {
 		t.Run(said, func(t *testing.T) {
 			t.Parallel()
-			look := func(where string, err error) {
+			look := func(where string, err error, status int) {
 				t.Helper()
-				if e := kindAndText(t, err, want.kind); e.Code != want.code || e.Op != "crm.item.get" {
-					t.Errorf("%s: code %q, want %q: %v", where, e.Code, want.code, err)
+				if e := kindAndText(t, err, want.kind); e.Code != want.code || e.Op != "crm.item.get" || e.Status != status {
+					t.Errorf("%s: code %q with HTTP %d, want %q: %v", where, e.Code, e.Status, want.code, err)
 				}
 			}
 			call := bitrix24.Call{Method: "crm.item.get"}
@@ -216,14 +217,17 @@ func TestErrorsAreTheSameEverywhere(t *testing.T) {
 				"alone": {400, "{" + said + "}"}, "HTTP 200": {200, "{" + said + "}"}, "pretty": {200, "{\n " + said + "\n}\n"},
 				"behind a result": {200, `{"result":[],` + said + "}"}, "in front of one": {200, "{" + said + `,"result":[]}`},
 			} {
-				_, err := answering(t, answer.status, answer.body).Call(t.Context(), call)
-				look(where, err)
+				result, err := answering(t, answer.status, answer.body).Call(t.Context(), call)
+				look(where, err, answer.status)
+				if diff := cmp.Diff(bitrix24.Result{}, result); diff != "" {
+					t.Errorf("%s: a result beside the error (-want +got):\n%s", where, diff)
+				}
 			}
 			results, err := answering(t, 200, `{"result":{"result":{"c1":1},"result_error":{"c0":{`+said+`}}}}`).Batch(t.Context(), false, call, call)
 			if err != nil || results[1].Err != nil || string(results[1].Value) != "1" {
 				t.Fatalf("batch: %v, %+v", err, results)
 			}
-			look("in a batch", results[0].Err)
+			look("in a batch", results[0].Err, 200)
 			if results[0].Decode(new(int)) != results[0].Err { //nolint:errorlint // this very error
 				t.Error("Decode does not tell why the call failed")
 			}
@@ -267,11 +271,13 @@ func TestGoldenErrorsOfCalls(t *testing.T) {
 func TestCallThatCannotBeSent(t *testing.T) {
 	t.Parallel()
 	const address = "https://b24.example.com/rest/17/" + secret + "/profile"
+	const others = "9z8y7x6w5v4u3t2s" // which the client does not know
 	h := &hosts{answer: func(*http.Request) *http.Response { return said(200, `{"result":1}`) }}
 	client := mustNew(t, &bitrix24.Options{HTTPClient: &http.Client{Transport: h}})
 	for name, call := range map[string]bitrix24.Call{
 		"no method":        {},
 		"an address":       {Method: address},
+		"another's":        {Method: "https://other.example.com/rest/1/" + others + "/profile"},
 		"a path":           {Method: "crm.item.get/../batch"},
 		"a query":          {Method: "crm.item.get?id=1"},
 		"a blank":          {Method: "crm.item.get "},
@@ -286,7 +292,7 @@ func TestCallThatCannotBeSent(t *testing.T) {
 		_, errBatch := client.Batch(t.Context(), false, bitrix24.Call{Method: "profile"}, call)
 		for _, err := range []error{err, errBatch} {
 			e := kindAndText(t, err, crm.ErrRejected, "nothing was sent")
-			if strings.Contains(fmt.Sprintf("%+v %#v", err, e.Err), secret) || e.Status != 0 {
+			if text := fmt.Sprintf("%+v %#v", err, e.Err); strings.Contains(text, secret) || strings.Contains(text, others) || e.Status != 0 {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -321,6 +327,21 @@ func TestParamsAreNotChanged(t *testing.T) {
 			t.Errorf("sent %v", got)
 		}
 	})
+}
+
+// PHP takes null for no parameters at all, and the portal for no JSON.
+func TestCallWithoutParams(t *testing.T) {
+	t.Parallel()
+	h := &hosts{answer: func(*http.Request) *http.Response { return said(200, `{"result":1}`) }}
+	client := mustNew(t, &bitrix24.Options{HTTPClient: &http.Client{Transport: h}})
+	for _, params := range []bitrix24.Params{nil, {}} {
+		if _, err := client.Call(t.Context(), bitrix24.Call{Method: "profile", Params: params}); err != nil {
+			t.Fatal(err)
+		}
+		if sent := h.sent(); len(sent) != 1 || !strings.HasSuffix(sent[0], "/profile {}") {
+			t.Errorf("sent %v", sent)
+		}
+	}
 }
 
 func TestBatchKeepsTheSequence(t *testing.T) {
@@ -389,6 +410,20 @@ func TestBatchHalts(t *testing.T) {
 	}
 }
 
+// Where nothing failed, nothing was halted: what has no answer may have been carried
+// out.
+func TestBatchThatHaltsAtNothing(t *testing.T) {
+	t.Parallel()
+	call := bitrix24.Call{Method: "crm.item.add"}
+	results, err := answering(t, 200, `{"result":{"result":{"c0":1}}}`).Batch(t.Context(), true, call, call)
+	if err != nil || results[0].Err != nil {
+		t.Fatalf("%+v, %v", results, err)
+	}
+	if wantError(t, results[1].Err, crm.ErrBadResponse); errors.Is(results[1].Err, bitrix24.ErrHalted) {
+		t.Errorf("error = %v", results[1].Err)
+	}
+}
+
 func TestBatchSays0Or1(t *testing.T) {
 	t.Parallel()
 	h := &hosts{answer: func(*http.Request) *http.Response { return said(200, `{"result":{"result":{"c0":null}}}`) }}
@@ -445,6 +480,37 @@ func TestBatchAnswersThatLackSomething(t *testing.T) {
 				t.Errorf("%s: call %d failed and has a value", name, i)
 			}
 		}
+	}
+}
+
+// What the portal says beside a result is its call's, and nothing is left of it
+// where the call failed.
+func TestBatchTellsOfPages(t *testing.T) {
+	t.Parallel()
+	known := func(n int) crmhttp.Int { return crmhttp.Int{Value: n, Known: true} }
+	call := bitrix24.Call{Method: "crm.item.list"}
+	results, err := answering(t, 200, `{"result":{
+		"result":{"c0":[1],"c1":[2],"c2":[]},
+		"result_total":{"c0":137,"c1":"2","c2":9},"result_next":{"c0":50,"c2":100},
+		"result_time":{"c0":{"duration":1},"c2":{"duration":2}},
+		"result_error":{"c2":{"error":"NOT_FOUND"}}}}`).Batch(t.Context(), false, call, call, call)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, results[2].Err, crm.ErrNotFound)
+	results[2].Err = nil
+	want := []bitrix24.Result{
+		{Value: json.RawMessage("[1]"), Total: known(137), Next: 50, Timing: bitrix24.Timing{Method: call.Method, Duration: time.Second}},
+		{Value: json.RawMessage("[2]"), Total: known(2), Timing: bitrix24.Timing{Method: call.Method}},
+		{},
+	}
+	if diff := cmp.Diff(want, results); diff != "" {
+		t.Errorf("results (-want +got):\n%s", diff)
+	}
+	// Values are their callers' own: one that grows does not run into the next.
+	_ = append(results[0].Value, "xxxxxxxxxxxx"...)
+	if string(results[1].Value) != "[2]" {
+		t.Errorf("the second became %s", results[1].Value)
 	}
 }
 
@@ -635,6 +701,159 @@ func operatingTime(t *testing.T, batch, known bool, limit func(*bitrix24test.Por
 	}
 }
 
+// The time until a budget is free counts from when the answer left the portal,
+// which is the latest of all that it says; a command that failed says nothing of it.
+func TestBatchTellsWhenTimeIsFree(t *testing.T) {
+	t.Parallel()
+	const both = `"result":{"c0":1,"c1":1},`
+	const spent = `"operating_reset_at":1787213400` // 600 seconds behind the first command
+	for name, test := range map[string]struct {
+		said, times    string
+		command, whole time.Duration // waits after a refusal
+		observed       string
+	}{
+		"all say when": {
+			both, `"result_time":{"c0":{"finish":1787212800,` + spent + `},"c1":{"finish":1787212810}}},"time":{"finish":1787212820,` + spent + `}`,
+			580 * time.Second, 580 * time.Second, "m.a m.b batch",
+		},
+		"the whole does not": {
+			both, `"result_time":{"c0":{"finish":1787212800,` + spent + `},"c1":{"finish":1787212810}}},"time":{` + spent + `}`,
+			590 * time.Second, 590 * time.Second, "m.a m.b batch",
+		},
+		"the first is the latest": {
+			both, `"result_time":{"c0":{"finish":1787212830,` + spent + `},"c1":{"finish":1787212810}}},"time":{"finish":1787212820}`,
+			570 * time.Second, time.Second, "m.a m.b batch",
+		},
+		"nobody does": {
+			both, `"result_time":{"c0":{` + spent + `}}},"time":{` + spent + `}`,
+			time.Second, time.Second, "m.a m.b batch",
+		},
+		"it failed beside a result": {
+			both + `"result_error":{"c0":{"error":"NOT_FOUND"}},`, `"result_time":{"c0":{"finish":1787212800,` + spent + `}}},"time":{"finish":1787212820}`,
+			time.Second, time.Second, "m.b batch",
+		},
+		"it has no result": {
+			`"result":{"c1":1},`, `"result_time":{"c0":{"finish":1787212800,` + spent + `}}},"time":{"finish":1787212820}`,
+			time.Second, time.Second, "m.b batch",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				answer := `{"result":{` + test.said + test.times + `}`
+				var observed []string
+				h := &hosts{answer: func(*http.Request) *http.Response { return said(200, answer) }}
+				client := mustNew(t, &bitrix24.Options{
+					HTTPClient: &http.Client{Transport: h}, Observe: func(timing bitrix24.Timing) { observed = append(observed, timing.Method) },
+				})
+				calls := []bitrix24.Call{{Method: "M.a"}, {Method: "M.b"}}
+				if _, err := client.Batch(t.Context(), false, calls...); err != nil {
+					t.Fatal(err)
+				}
+				if got := strings.Join(observed, " "); got != test.observed {
+					t.Errorf("observed %q, want %q", got, test.observed)
+				}
+				answer = `{"error":"OPERATION_TIME_LIMIT"}`
+				_, one := client.Call(t.Context(), calls[0])
+				_, all := client.Batch(t.Context(), false, calls...)
+				if e := kindAndText(t, one, crm.ErrRateLimited); e.RetryAfter != test.command {
+					t.Errorf("the command's method: wait %v, want %v", e.RetryAfter, test.command)
+				}
+				if e := kindAndText(t, all, crm.ErrRateLimited); e.RetryAfter != test.whole {
+					t.Errorf("batches: wait %v, want %v", e.RetryAfter, test.whole)
+				}
+			})
+		})
+	}
+}
+
+// Whatever form the refusal has, the error says when to try again: what the portal
+// asks for, and otherwise what is known.
+func TestRefusalsForWantOfTimeSayWhenToGoOn(t *testing.T) {
+	t.Parallel()
+	call := bitrix24.Call{Method: "crm.item.list"}
+	asks := map[string]func(*bitrix24.Client) error{
+		"call": func(c *bitrix24.Client) error {
+			_, err := c.Call(t.Context(), call)
+			return err
+		},
+		"batch": func(c *bitrix24.Client) error {
+			_, err := c.Batch(t.Context(), false, call)
+			return err
+		},
+	}
+	for name, test := range map[string]struct {
+		answer crmfault.Fault
+		want   time.Duration
+	}{
+		"alone":                 {crmfault.Answer(429, `{"error":"OPERATION_TIME_LIMIT"}`), time.Second},
+		"HTTP 200":              {crmfault.Answer(200, `{"error":"operation_time_limit"}`), time.Second},
+		"pretty":                {crmfault.Answer(200, "{\n \"error\": \"OPERATION_TIME_LIMIT\"\n}"), time.Second},
+		"behind a result":       {crmfault.Answer(200, `{"result":[],"error":"OPERATION_TIME_LIMIT"}`), time.Second},
+		"with a wait":           {crmfault.Answer(429, `{"error":"OPERATION_TIME_LIMIT"}`, "Retry-After", "90"), 90 * time.Second},
+		"another one":           {crmfault.Answer(400, `{"error":"ERROR_CORE"}`), 0},
+		"another one, HTTP 200": {crmfault.Answer(200, `{"result":[],"error":"ACCESS_DENIED"}`), 0},
+		"too many requests":     {crmfault.Answer(503, `{"error":"QUERY_LIMIT_EXCEEDED"}`), 0},
+	} {
+		for how, ask := range asks {
+			portal := bitrix24test.New()
+			portal.Fail(1, test.answer)
+			err := ask(connected(t, portal, bitrix24.Options{Attempts: 1}))
+			var e *crm.Error
+			if !errors.As(err, &e) || e.RetryAfter != test.want {
+				t.Errorf("%s, %s: %+v, want a wait of %v", name, how, err, test.want)
+			}
+		}
+	}
+}
+
+// The client's own calls of a method are of the same budget.
+func TestListsWaitForTheirMethodsTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		portal, client := portalClient(t, bitrix24.Options{})
+		portal.SetOperatingLimit(time.Second, 0, bitrix24test.ChargeInner)
+		portal.SetLatency(0, 4*time.Second)
+		if _, err := client.Call(t.Context(), bitrix24.Call{Method: itemList, Params: bitrix24.Params{"entityTypeId": 1}}); err != nil {
+			t.Fatal(err)
+		}
+		free := time.Now().Truncate(time.Minute).Add(10 * time.Minute)
+		var refused error
+		for _, err := range client.ListLeads(t.Context(), crm.LeadQuery{Kind: bitrix24.KindLead}) {
+			refused = err
+		}
+		if e := failure(t, "a list", refused, crm.ErrRateLimited, listLeads); !time.Now().Add(e.RetryAfter).Equal(free) {
+			t.Errorf("free at %v, want %v", time.Now().Add(e.RetryAfter), free)
+		}
+		portal.Fail(1, crmfault.Answer(200, "{\n \"error\": \"OPERATION_TIME_LIMIT\"\n}"))
+		for _, err := range client.ListLeads(t.Context(), crm.LeadQuery{Kind: bitrix24.KindLead}) {
+			refused = err
+		}
+		if e := failure(t, "a list", refused, crm.ErrRateLimited, listLeads); !time.Now().Add(e.RetryAfter).Equal(free) {
+			t.Errorf("in another form: free at %v, want %v", time.Now().Add(e.RetryAfter), free)
+		}
+	})
+}
+
+// What a bulk change sends alone has waited for its turn, and does not wait again.
+func TestMovesSentAloneWaitOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		rig := newBulkRig(t, 4, bitrix24.Options{Limiter: bitrix24.NewLimiter(1, 2)})
+		odd := bitrix24test.Status{RowID: 9001, Scope: "STATUS", ID: "$result[m0]", Name: "Чужой", Sort: 15}
+		rig.portal.SetStatuses(append(rig.portal.Statuses(), odd)...)
+		moves := slices.Collect(wishes(rig.items))
+		for i := range moves {
+			moves[i].To.ID = odd.ID
+		}
+		start := time.Now()
+		_, report := rig.move(t.Context(), slices.Values(moves))
+		if took := time.Since(start); report.Done != 4 || took != 3*time.Second {
+			t.Errorf("it took %v: %+v", took, report)
+		}
+	})
+}
+
 func TestWhatIsRepeated(t *testing.T) {
 	t.Parallel()
 	errorOf := func(status int, code string) crmfault.Fault {
@@ -674,6 +893,10 @@ func TestWhatIsRepeated(t *testing.T) {
 				},
 				"batch": func(t *testing.T, c *bitrix24.Client) error {
 					_, err := c.Batch(t.Context(), false, bitrix24.Call{Method: "scope", Idempotent: true}, bitrix24.Call{Method: "profile", Idempotent: idempotent})
+					return err
+				},
+				"batch that begins so": func(t *testing.T, c *bitrix24.Client) error {
+					_, err := c.Batch(t.Context(), false, bitrix24.Call{Method: "profile", Idempotent: idempotent}, bitrix24.Call{Method: "scope", Idempotent: true})
 					return err
 				},
 			}

@@ -34,7 +34,11 @@ func (c *Client) HistoryEnd(ctx context.Context, kind string) (string, error) {
 	}
 	end := int64(0)
 	for i := range rows {
-		end = max(end, number64(string(rows[i].ID)))
+		id := number64(string(rows[i].ID))
+		if id <= 0 {
+			return "", c.failure(opReadHistory, &crm.Error{Kind: crm.ErrBadResponse, Message: "an entry whose ID is not a positive number"})
+		}
+		end = max(end, id)
 	}
 	return strconv.FormatInt(end, 10), nil
 }

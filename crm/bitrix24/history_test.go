@@ -5,7 +5,9 @@ import (
 	"errors"
 	"iter"
 	"strconv"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -248,6 +250,7 @@ func TestHistoryThatFailsInTheMiddle(t *testing.T) {
 		"no owner":               {crmfault.Answer(200, `{"result":{"items":[`+good+`,{"ID":62,"STATUS_ID":"NEW"}]}}`), crm.ErrBadResponse, 0},
 		"no status":              {crmfault.Answer(200, `{"result":{"items":[`+good+`,{"ID":62,"OWNER_ID":1}]}}`), crm.ErrBadResponse, 0},
 		"an owner that is none":  {crmfault.Answer(200, `{"result":{"items":[`+good+`,{"ID":62,"OWNER_ID":[],"STATUS_ID":"NEW"}]}}`), crm.ErrBadResponse, 0},
+		"another stage beside":   {crmfault.Answer(200, `{"result":{"items":[`+good+`,{"ID":62,"OWNER_ID":1,"STATUS_ID":"NEW","STAGE_ID":[]}]}}`), crm.ErrBadResponse, 0},
 		"an entry twice":         {crmfault.Answer(200, `{"result":{"items":[`+good+`,`+good+`]}}`), crm.ErrIncomplete, 1},
 		"an ID that is none":     {crmfault.Answer(200, `{"result":{"items":[`+good+`,{"ID":"x","OWNER_ID":1,"STATUS_ID":"NEW"}]}}`), crm.ErrIncomplete, 1},
 		"another sequence":       {crmfault.Answer(200, `{"result":{"items":[{"ID":62,"OWNER_ID":1,"STATUS_ID":"NEW"},`+good+`]}}`), crm.ErrIncomplete, 1},
@@ -281,6 +284,40 @@ func TestHistoryThatFailsInTheMiddle(t *testing.T) {
 	fails(t, "a context that has ended", err, crm.ErrUnavailable, readHistory)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error = %v, want the context's", err)
+	}
+}
+
+// Reading is repeated, page by page.
+func TestHistoryIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		portal := bitrix24test.New()
+		client := connected(t, portal, bitrix24.Options{})
+		portal.AddItems(60, bitrix24test.Item{TypeID: 1, Stage: "NEW"})
+		portal.Fail(1, bitrix24test.Internal().Fault())
+		portal.Fail(1, crmfault.Fault{})
+		portal.Fail(1, bitrix24test.Internal().Fault())
+		got, err := entriesOf(client.ReadHistory(t.Context(), bitrix24.KindLead, ""))
+		if err != nil || len(got) != 60 || portal.TotalRequests() != 4 {
+			t.Errorf("%d entries of %d requests, %v", len(got), portal.TotalRequests(), err)
+		}
+	})
+}
+
+// What cannot be read is not shown: it may be what people wrote.
+func TestHistoryKeepsWhatItCannotRead(t *testing.T) {
+	t.Parallel()
+	for _, item := range []string{`"Тайна"`, `{"ID":"1","OWNER_ID":["Тайна"],"STATUS_ID":"NEW"}`, `{"ID":"1","OWNER_ID":"Тайна"}`} {
+		client, _ := saying(t, `{"result":{"items":[`+item+`]}}`)
+		_, err := entriesOf(client.ReadHistory(t.Context(), bitrix24.KindLead, ""))
+		if fails(t, item, err, crm.ErrBadResponse, readHistory); strings.Contains(err.Error(), "Тайна") {
+			t.Errorf("error = %v", err)
+		}
+	}
+	client, _ := saying(t, `{"result":{"items":[]}}`)
+	_, err := entriesOf(client.ReadHistory(t.Context(), bitrix24.KindLead, "Тайна"))
+	if fails(t, "a position", err, crm.ErrNotFound, readHistory); strings.Contains(err.Error(), "Тайна") {
+		t.Errorf("error = %v", err)
 	}
 }
 
@@ -344,6 +381,14 @@ func TestHistoryOfWhatHasNone(t *testing.T) {
 	d.portal.Fail(1, crmfault.Answer(200, `{"result":[]}`))
 	_, err = d.client.HistoryEnd(t.Context(), bitrix24.KindLead)
 	fails(t, "an answer without a list", err, crm.ErrBadResponse, readHistory)
+	// An end that cannot be told is not the beginning.
+	for _, id := range []string{`"x"`, "0", "-1", `"99999999999999999999"`} {
+		d.portal.Fail(1, crmfault.Answer(200, `{"result":{"items":[{"ID":`+id+`,"OWNER_ID":1,"STATUS_ID":"NEW"}]}}`))
+		end, err := d.client.HistoryEnd(t.Context(), bitrix24.KindLead)
+		if fails(t, id, err, crm.ErrBadResponse, readHistory); end != "" {
+			t.Errorf("%s: the end is %q", id, end)
+		}
+	}
 	if got, err := entriesOf(d.client.ReadHistory(t.Context(), bitrix24.KindLead, "999999999999")); len(got) != 0 || err != nil {
 		t.Errorf("far behind the end: %v, %v", got, err)
 	}

@@ -148,7 +148,7 @@ func (c *Client) readIDs(ctx context.Context, pages []*idPage, found map[crm.Lea
 	}
 	said, err := c.decodeBatch(opReadLeads, cs, response)
 	if err != nil {
-		return err
+		return c.overBudget(err, methodBatch)
 	}
 	var failure error // that is none of a single Kind
 	answered := false

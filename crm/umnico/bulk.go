@@ -26,9 +26,9 @@ var _ crm.BulkMover = (*Client)(nil)
 // [crm.ErrNotApplied].
 //
 // The input is asked for moves by the goroutine that loops over the results, and
-// up to 2,500 are read ahead. While the input keeps the loop waiting, nothing is
-// sent and no results come, also when ctx has ended: an input that may block has to
-// look at ctx itself.
+// up to 2,500 are read ahead. While the input keeps the loop waiting, what is
+// under way goes on, but nothing new is sent and no results come, also when ctx has
+// ended: an input that may block has to look at ctx itself.
 func (c *Client) MoveLeads(ctx context.Context, moves iter.Seq[crm.Move], progress func(crm.MoveReport)) iter.Seq[crm.MoveResult] {
 	return crmbulk.Move(ctx, crmbulk.Options{
 		Prepare: c.prepare, Send: c.sendMove,
