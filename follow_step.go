@@ -139,7 +139,7 @@ func same(old, next LeadState) bool {
 
 // repeats reports whether the event carries what was told last.
 func (r *run) repeats(t *task, old LeadState) bool {
-	return t.read.Ref == (crm.LeadRef{}) && !t.instead && !t.unkept && t.event.Kind != crm.EventLeadDeleted &&
+	return t.read.Ref == (crm.LeadRef{}) && !t.instead && t.event.Kind != crm.EventLeadDeleted &&
 		t.event.Status != (crm.Ref{}) && t.event.Status == old.Status && !t.set.elsewhere(old.Status)
 }
 
