@@ -68,18 +68,27 @@ func (e *Error) Error() string {
 	if e.Field != "" {
 		b.WriteString(e.Field + ": ")
 	}
-	if e.Kind != nil {
-		b.WriteString(e.Kind.Error())
-	} else {
-		b.WriteString("failed")
+	var parts []string
+	switch {
+	case e.Kind == nil:
+		parts = append(parts, "failed")
+	case e.Message != "" || !crmSays(e.Err, e.Kind):
+		parts = append(parts, e.Kind.Error())
 	}
 	if e.Message != "" {
-		b.WriteString(": " + e.Message)
+		parts = append(parts, e.Message)
 	}
 	if e.Err != nil {
-		b.WriteString(": " + e.Err.Error())
+		parts = append(parts, e.Err.Error())
 	}
+	b.WriteString(strings.Join(parts, ": "))
 	return b.String()
+}
+
+// crmSays reports whether an error of a CRM has a kind of the same words.
+func crmSays(err, kind error) bool {
+	var e *crm.Error
+	return errors.As(err, &e) && e.Kind != nil && e.Kind.Error() == kind.Error()
 }
 
 // Unwrap returns the kind and the cause.

@@ -72,7 +72,8 @@ func (l *Leads) followDefaults() {
 
 // Follow tells handle, until ctx ends, what becomes of the leads of which events
 // come, in the bot's own statuses. It runs the Run of each of the sources, which the
-// developer mounts as the handlers of webhooks; they accept events only meanwhile.
+// developer mounts as the handlers of webhooks; they accept events only meanwhile, and
+// a receiver's Accepting says when it has begun (see package crmhook).
 // It returns ctx.Err(), or why one of the sources ended, after all that it started
 // has ended. [ErrInvalid] without a source or a handle, [ErrDuplicate] if these Leads
 // follow one of the sources already.
@@ -111,7 +112,9 @@ func (l *Leads) followDefaults() {
 //     [LeadsOptions.Unlinked], after the CRM's list was read for its name, once a
 //     minute at most for each source. If the status is linked when Unlinked returns,
 //     by a synchronisation for instance, the lead is told as any other; if not, with
-//     [LeadsOptions.Fallback] or not at all.
+//     [LeadsOptions.Fallback] or not at all. One whose status is linked later is told at
+//     its next event, or by [Leads.Reconcile]: call that when a plan that was applied
+//     has linked statuses.
 //
 // That a lead is gone is told only if an event says so and, when it is read, the CRM
 // does not have it. A lead that cannot be found otherwise is not told.

@@ -32,7 +32,8 @@ type LeadsOptions struct {
 	// LastKnown, if it is not nil, is asked where a lead stood, as the bot knows it, if
 	// the table has nothing of the lead: after a restart, mostly. It is called by
 	// several goroutines at once, and not if there is a Memory. Its error is treated
-	// as one of the callback.
+	// as one of the callback. For a lead that was told by Fallback, say that nothing is
+	// known, unless you keep that too: it is told again then if it got a link since.
 	LastKnown func(ctx context.Context, lead crm.LeadRef) (status crm.Ref, known bool, err error)
 	// TrustEvents are the sources whose events are believed: the status that an event
 	// carries is told without a request. This is for CRMs that keep the sequence of

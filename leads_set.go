@@ -23,8 +23,9 @@ type SetResult struct {
 	// FromStatus and ToStatus are the bot's statuses for From and To, zero where
 	// none is linked.
 	FromStatus, ToStatus Status
-	// Changed reports that the CRM was asked to move the lead, and did. It is false
-	// where the lead was read to stand on one of the status's links already.
+	// Changed reports that the lead came to stand on To after it was read, mostly
+	// because the CRM was asked to move it. It is false where the lead was read to stand
+	// on one of the status's links already.
 	Changed bool
 	// MovedOn reports that a rule of the CRM moved the lead on at once: ToStatus is
 	// not the status that was wished for.

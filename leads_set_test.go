@@ -81,7 +81,7 @@ func TestSetRefusesBeforeItWrites(t *testing.T) {
 			[]error{statuslink.ErrNotFound},
 		},
 		"no lead": {
-			away, "in-work", `statuslink: set status: lead bitrix24/deal/4711: "В работе": not found: bitrix24: read lead: not found (HTTP 400 Bad Request, code NOT_FOUND): Element not found`,
+			away, "in-work", `statuslink: set status: lead bitrix24/deal/4711: "В работе": bitrix24: read lead: not found (HTTP 400 Bad Request, code NOT_FOUND): Element not found`,
 			[]error{statuslink.ErrNotFound, crm.ErrNotFound},
 		},
 		"no link at all": {

@@ -366,7 +366,7 @@ func TestReadRefuses(t *testing.T) {
 		`statuslink: read lead: lead amo/1: not found: no client of the source "amo" is connected, only of "bitrix24" and "umnico"`, statuslink.ErrNotFound)
 	_, err = r.leads.Read(t.Context(), away)
 	wantLeadError(t, "no lead", err, away,
-		`statuslink: read lead: lead bitrix24/deal/4711: not found: bitrix24: read lead: not found (HTTP 400 Bad Request, code NOT_FOUND): Element not found`,
+		`statuslink: read lead: lead bitrix24/deal/4711: bitrix24: read lead: not found (HTTP 400 Bad Request, code NOT_FOUND): Element not found`,
 		statuslink.ErrNotFound, crm.ErrNotFound)
 
 	blind := handmadeLeads(t, map[string][]string{"new": {"amo/1"}}, mover{newHandmade("amo", map[string]string{"1": "1"})})

@@ -65,6 +65,9 @@ func (r *rig) postText(text string) (status int) {
 
 func (r *rig) wantPost(lead, want int) {
 	r.t.Helper()
+	if accepting := r.events.Accepting(); accepting != (want == http.StatusOK) {
+		r.t.Errorf("before an event that is to be answered with HTTP %d, Accepting says %v", want, accepting)
+	}
 	if status := r.post(lead); status != want {
 		r.t.Errorf("an event of lead %d: HTTP %d, want %d", lead, status, want)
 	}

@@ -53,7 +53,7 @@ func (EventOptions) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "umni
 
 // Events receives what Umnico sends to a webhook. It is a [crm.EventSource], made by
 // [NewEvents]; its zero value is not usable. Its methods are safe for concurrent use.
-// Printed in any way it shows its source only. Run and Stats are those of
+// Printed in any way it shows its source only. Run, Accepting and Stats are those of
 // [crmhook.Receiver].
 //
 // As an [http.Handler] it answers

@@ -98,7 +98,9 @@ func TestEveryList(t *testing.T) {
 		"/crm add bitrix24/STATUS Ждём", "/crm add bitrix24/DEAL_STAGE_5 Waiting", "/sync",
 		"/crm move игорь Ждём", "/crm move kate Waiting", "игорь: ау", "/crm", "/crm remove anna", "/in operator")
 	for _, want := range []string{
-		`[bot] anna: "В работе", by the bot`, `[bot] игорь: "В работе", by the bot`, `[bot] kate: "В работе", by the bot`,
+		`[bot] anna: "Первичное касание" -> "В работе", by the bot`,
+		`[bot] игорь: "Первичное касание" -> "В работе", by the bot`,
+		`[bot] kate: "Первичное касание" -> "В работе", by the bot`,
 		`[bot] anna: "В работе" -> "Диалог с оператором", by umnico`,
 		`[bot] игорь: "В работе" -> "Диалог с оператором", by bitrix24`,
 		`[bot] kate: "В работе" -> "Диалог с оператором", by bitrix24`,
