@@ -1,9 +1,11 @@
 package statuslink
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync/atomic"
 	"time"
 )
@@ -22,6 +24,7 @@ type Catalog struct {
 	store  Store
 	opts   Options
 	cached atomic.Pointer[cache]
+	synced syncedScopes
 }
 
 type cache struct {
@@ -111,7 +114,35 @@ func (s *Snapshot) get(keyOrID string) (Status, error) {
 	if status, ok := s.ByID(keyOrID); ok {
 		return status, nil
 	}
-	return Status{}, &Error{Kind: ErrNotFound, Status: keyOrID, Message: "no status has this key or ID"}
+	return Status{}, &Error{Kind: ErrNotFound, Status: keyOrID, Message: "no status has this key or ID; " + s.candidates(keyOrID)}
+}
+
+// shownKeys is how many keys an error names.
+const shownKeys = 10
+
+// candidates says for people what else could be meant where no status has a key or ID.
+func (s *Snapshot) candidates(keyOrID string) string {
+	fold := newFolder()
+	name := fold(keyOrID)
+	var keys []string
+	for status := range s.All() {
+		if fold(status.Name) == name {
+			return fmt.Sprintf("it is the name of the status %q", cmp.Or(status.Key, status.ID))
+		}
+		if status.Key != "" {
+			keys = append(keys, strconv.Quote(status.Key))
+		}
+	}
+	if more := len(keys) - shownKeys; more > 1 {
+		keys = append(keys[:shownKeys], fmt.Sprintf("%d more", more))
+	}
+	switch len(keys) {
+	case 0:
+		return "no status has a key yet"
+	case 1:
+		return "the only key is " + keys[0]
+	}
+	return "the keys are " + listed(keys)
 }
 
 // change loads the state, lets edit say what to change, and applies it, anew

@@ -30,5 +30,5 @@ func ExampleCatalog_Ensure() {
 	fmt.Println(errors.Is(err, statuslink.ErrNotFound), err)
 	// Output:
 	// Money came
-	// true statuslink: "lost": not found: no status has this key or ID
+	// true statuslink: "lost": not found: no status has this key or ID; the keys are "new" and "paid"
 }

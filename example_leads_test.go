@@ -59,11 +59,11 @@ func ExampleLeads_Set() {
 	fmt.Println(now.Status.Name)
 
 	_, err = leads.Set(ctx, lead, "vip")
-	fmt.Println(errors.Is(err, statuslink.ErrNotLinked), err)
+	fmt.Println(errors.Is(err, statuslink.ErrNotLinked)) // its text says what to do
 	// Output:
 	// umnico/710201 -> umnico/710205 in-work
 	// В работе
-	// true statuslink: set status: lead umnico/7001: "VIP": not linked: the status is linked to no status of a CRM; link it to one of "umnico", or synchronise
+	// true
 }
 
 // Many leads of several CRMs are moved at once, with as few requests as each allows.
@@ -93,7 +93,7 @@ func ExampleLeads_SetMany() {
 	// umnico/7001 in-work <nil>
 	// bitrix24/lead/1 in-work <nil>
 	// bitrix24/lead/2 in-work <nil>
-	// bitrix24/lead/2  statuslink: set status: lead bitrix24/lead/2: "nowhere": not found: no status has this key or ID
+	// bitrix24/lead/2  statuslink: set status: lead bitrix24/lead/2: "nowhere": not found: no status has this key or ID; the only key is "in-work"
 	// done: 3 refused: 1
 }
 

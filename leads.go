@@ -32,8 +32,8 @@ type LeadsOptions struct {
 	// LastKnown, if it is not nil, is asked where a lead stood, as the bot knows it, if
 	// the table has nothing of the lead: after a restart, mostly. It is called by
 	// several goroutines at once, and not if there is a Memory. Its error is treated
-	// as one of the callback. For a lead that was told by Fallback, say that nothing is
-	// known, unless you keep that too: it is told again then if it got a link since.
+	// as one of the callback. A lead on a status that is not linked is told by Fallback,
+	// or reported to Unlinked, again after a restart.
 	LastKnown func(ctx context.Context, lead crm.LeadRef) (status crm.Ref, known bool, err error)
 	// TrustEvents are the sources whose events are believed: the status that an event
 	// carries is told without a request. This is for CRMs that keep the sequence of
@@ -165,11 +165,11 @@ func (l *Leads) resolve(ctx context.Context, lead crm.Lead) (LeadStatus, error) 
 		return snapshot.leadStatus(lead, at), nil
 	}
 	if l.opts.Fallback == "" {
-		return LeadStatus{}, unlinked(snapshot, lead, nil)
+		return LeadStatus{}, l.unlinked(snapshot, lead, nil)
 	}
 	status, err := snapshot.get(l.opts.Fallback)
 	if err != nil {
-		return LeadStatus{}, unlinked(snapshot, lead, err)
+		return LeadStatus{}, l.unlinked(snapshot, lead, err)
 	}
 	return LeadStatus{Lead: lead, Status: status, Outcome: status.Outcome, Fallback: true}, nil
 }
@@ -186,13 +186,15 @@ func (s *Snapshot) leadStatus(lead crm.Lead, at linkAt) LeadStatus {
 
 // unlinked is the error for a lead on a Ref that no status is linked to; fallback
 // says why the fallback is none either, or is nil.
-func unlinked(snapshot *Snapshot, lead crm.Lead, fallback error) error {
+func (l *Leads) unlinked(snapshot *Snapshot, lead crm.Lead, fallback error) error {
 	e := &Error{Kind: ErrNotLinked, Lead: lead, Err: fallback}
+	scope := ScopeKey{lead.Status.Source, lead.Status.Scope}
 	if i, ignored := snapshot.ignored[lead.Status]; ignored {
 		e.Message = fmt.Sprintf("it stands on %s (%q), which is ignored; link it to a status, or restore it and synchronise",
 			lead.Status, snapshot.state.Ignored[i].Name)
 	} else {
-		e.Message = fmt.Sprintf("it stands on %s, to which no status is linked; synchronise, or link it to a status", lead.Status)
+		e.Message = fmt.Sprintf("it stands on %s, to which no status is linked; synchronise (%s was %s), or link it to a status",
+			lead.Status, scope, l.catalog.lastSynced(snapshot, scope))
 	}
 	if fallback != nil {
 		e.Message += "; nor is there the fallback"

@@ -139,7 +139,7 @@ func TestInGoesOnBehindAnError(t *testing.T) {
 	if len(errs) != 1 {
 		t.Fatalf("errors %v, want one", errs)
 	}
-	wantLeadError(t, "no status", errs[0], crm.LeadRef{}, `statuslink: list leads: "nothing": not found: no status has this key or ID`, statuslink.ErrNotFound)
+	wantLeadError(t, "no status", errs[0], crm.LeadRef{}, `statuslink: list leads: "nothing": not found: no status has this key or ID; the keys are "other" and "work"`, statuslink.ErrNotFound)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -24,7 +24,7 @@ type leadProcess struct {
 }
 
 // start begins a life of the bot: it follows, and catches up.
-func (w *leadWorld) start(seed uint64) {
+func (w *leadWorld) start() {
 	opts := &statuslink.LeadsOptions{
 		Retries: 60, Unlinked: w.unlinked,
 		DeadLetter: func(_ context.Context, change statuslink.LeadChange, err error) {
@@ -37,9 +37,7 @@ func (w *leadWorld) start(seed uint64) {
 	case withMemory:
 		opts.Memory = w.memory
 	}
-	if seed%2 == 0 {
-		opts.Fallback = "new"
-	}
+	opts.Fallback = w.fallback
 	if w.trusts {
 		opts.TrustEvents = []string{"umnico"}
 	}
@@ -177,7 +175,7 @@ func (w *leadWorld) handle(ctx context.Context, change statuslink.LeadChange) er
 		w.counts["callback failed"]++
 		return errNotToday
 	}
-	w.view[lead] = change
+	w.view[lead], w.unsure[lead] = change, false
 	knows.tells(ref)
 	return nil
 }
@@ -187,7 +185,8 @@ func (w *leadWorld) unlinked(ctx context.Context, lead statuslink.UnlinkedLead) 
 	w.hear(lead.Lead.Ref, lead.Lead.Status)
 	w.count("unlinked")
 	w.mu.Lock()
-	w.process.knowsOf(lead.Lead.Ref).reported = lead.Lead.Status
+	knows := w.process.knowsOf(lead.Lead.Ref)
+	knows.reported = append(knows.reported, lead.Lead.Status)
 	w.mu.Unlock()
 	if w.chance(3) {
 		_, _ = w.syncer.Sync(ctx)
@@ -203,7 +202,7 @@ func (w *leadWorld) lastKnown(_ context.Context, lead crm.LeadRef) (crm.Ref, boo
 	switch {
 	case !w.calm && w.random.IntN(20) == 0:
 		return crm.Ref{}, false, errNotToday
-	case !known || change.Deleted || change.Fallback:
+	case !known || change.Deleted || change.Fallback || w.unsure[lead]:
 		return crm.Ref{}, false, nil
 	}
 	return change.Lead.Status, true, nil

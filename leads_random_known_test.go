@@ -1,6 +1,7 @@
 package statuslink_test
 
 import (
+	"slices"
 	"time"
 
 	"github.com/statuslink/statuslink"
@@ -11,13 +12,13 @@ import (
 type leadKnown struct {
 	begun, ended int       // calls of Set, and wishes of SetMany
 	endedAt      time.Time // the last of them
-	calls        int       // of the callback
+	calls        int       // of the callback, that went well
 
 	told     bool // something was told:
 	last     crm.Ref
-	reported crm.Ref // unlinked, perhaps after last
-	settled  int     // what was begun before the lead was read for it; -1 if not known
-	hearing  int     // the same, for the call under way
+	reported []crm.Ref // unlinked, after last: the one before the latest, or the latest
+	settled  int       // what was begun before the lead was read for it; -1 if not known
+	hearing  int       // the same, for the call under way
 }
 
 // knowsOf returns what a life of the bot knows of a lead. The caller holds mu of the
@@ -31,7 +32,6 @@ func (p *leadProcess) knowsOf(lead crm.LeadRef) *leadKnown {
 
 // hears begins a call of the callback.
 func (k *leadKnown) hears() {
-	k.calls++
 	k.hearing = k.begun
 	if k.begun != k.ended || k.endedAt.Equal(time.Now()) {
 		k.hearing = -1
@@ -40,7 +40,8 @@ func (k *leadKnown) hears() {
 
 // tells ends it well.
 func (k *leadKnown) tells(ref crm.Ref) {
-	k.told, k.last, k.reported, k.settled = true, ref, crm.Ref{}, k.hearing
+	k.calls++
+	k.told, k.last, k.reported, k.settled = true, ref, nil, k.hearing
 }
 
 // wantCame checks what a change says of where the lead came from, and of who moved it.
@@ -62,8 +63,14 @@ func (w *leadWorld) wantCame(change statuslink.LeadChange) {
 	case w.mode == withMemory:
 		state := w.memory.kept(lead)
 		last, known = state.Status, state != (statuslink.LeadState{})
+	case w.mode == withLastKnown && !known && w.unsure[lead]:
+		return
 	case w.mode == withLastKnown && !known:
 		view, told := w.view[lead]
+		snapshot, err := w.catalog.Snapshot(w.t.Context())
+		if _, linked := snapshot.ByRef(view.Lead.Status); err != nil || told && !linked {
+			return // it counts as not known, unless it lost its link just now
+		}
 		if known = told && !view.Deleted && !view.Fallback; known {
 			last = view.Lead.Status
 		}
@@ -72,7 +79,7 @@ func (w *leadWorld) wantCame(change statuslink.LeadChange) {
 		last = crm.Ref{}
 	}
 	switch {
-	case change.Known && change.Previous == knows.reported && knows.reported != (crm.Ref{}):
+	case change.Known && slices.Contains(knows.reported, change.Previous):
 	case change.Known != known, change.Previous != last:
 		w.t.Errorf("%s came from %s (known: %v), told last was %s (%v)", lead, change.Previous, change.Known, last, known)
 	default:
@@ -82,21 +89,25 @@ func (w *leadWorld) wantCame(change statuslink.LeadChange) {
 
 // begin writes down that this life of the bot is going to set a lead. The function
 // that it returns writes down what the bot knows of the lead because it was set, if
-// it has heard nothing of it meanwhile.
+// it has heard nothing of it meanwhile, which may be newer.
 func (w *leadWorld) begin(lead crm.LeadRef) (end func(statuslink.SetResult)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	process := w.process
 	knows := process.knowsOf(lead)
 	knows.begun++
-	calls := knows.calls
+	calls, ended := knows.calls, knows.ended
 	return func(set statuslink.SetResult) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
+		others := knows.ended > ended
 		knows.ended++
 		knows.endedAt = time.Now()
 		if set.Lead != lead || w.process != process || knows.calls != calls || w.mode == withMemory {
 			return
+		}
+		if w.unsure[lead] = others; others {
+			return // which of them was first is not known
 		}
 		w.counts["known by setting"]++
 		w.view[lead] = statuslink.LeadChange{LeadStatus: statuslink.LeadStatus{

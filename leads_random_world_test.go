@@ -21,20 +21,21 @@ import (
 // leadWorld is a bot with two CRMs, to all of which random things happen. It knows
 // the true sequence of states of each lead.
 type leadWorld struct {
-	t       *testing.T
-	mode    leadMode
-	copies  bool // the portal may give older answers
-	trusts  bool // events of chats come once and in order, and are believed
-	app     bool // the bot is an application of the portal
-	reads   bool // deals are read before their events are handed over
-	portal  *bitrix24test.Portal
-	account *umnicotest.Umnico
-	clients []crm.Client
-	catalog *statuslink.Catalog
-	syncer  *statuslink.Syncer
-	memory  *sharedMemory // nil in other modes
-	writing map[string]gate
-	queue   gate // of those who take or put events
+	t        *testing.T
+	mode     leadMode
+	copies   bool // the portal may give older answers
+	fallback string
+	trusts   bool // events of chats come once and in order, and are believed
+	app      bool // the bot is an application of the portal
+	reads    bool // deals are read before their events are handed over
+	portal   *bitrix24test.Portal
+	account  *umnicotest.Umnico
+	clients  []crm.Client
+	catalog  *statuslink.Catalog
+	syncer   *statuslink.Syncer
+	memory   *sharedMemory // nil in other modes
+	writing  map[string]gate
+	queue    gate // of those who take or put events
 
 	mu        sync.Mutex
 	random    *rand.Rand
@@ -44,6 +45,7 @@ type leadWorld struct {
 	heard     map[crm.LeadRef]crm.Ref   // the same, or the unlinked one that was reported
 	view      map[crm.LeadRef]statuslink.LeadChange
 	before    map[crm.LeadRef]statuslink.LeadChange // the view before the callback
+	unsure    map[crm.LeadRef]bool                  // it was set by several calls at the same time, and the view is one of them
 	inCall    map[crm.LeadRef]bool
 	positions map[string]string // of histories, by kind
 	deals     eventsAbout[bitrix24test.Delivery]
@@ -84,10 +86,10 @@ func newLeadWorld(t *testing.T, seed uint64) *leadWorld {
 	t.Helper()
 	w := &leadWorld{
 		t: t, portal: bitrix24test.New(), account: umnicotest.New(),
-		mode: leadMode(seed % uint64(leadModes)), trusts: seed%5 == 4, app: seed%4 >= 2, reads: seed%7 >= 4, random: rand.New(rand.NewPCG(seed, 6)),
+		mode: leadMode(seed % uint64(leadModes)), fallback: []string{"new", ""}[seed%2], trusts: seed%5 == 4, app: seed%4 >= 2, reads: seed%7 >= 4, random: rand.New(rand.NewPCG(seed, 6)),
 		writing: map[string]gate{"bitrix24": make(gate, 1), "umnico": make(gate, 1)}, queue: make(gate, 1),
 		truth: make(map[crm.LeadRef][]crm.Ref), reached: make(map[crm.LeadRef]int), heard: make(map[crm.LeadRef]crm.Ref),
-		view: make(map[crm.LeadRef]statuslink.LeadChange), before: make(map[crm.LeadRef]statuslink.LeadChange), inCall: make(map[crm.LeadRef]bool),
+		view: make(map[crm.LeadRef]statuslink.LeadChange), unsure: make(map[crm.LeadRef]bool), before: make(map[crm.LeadRef]statuslink.LeadChange), inCall: make(map[crm.LeadRef]bool),
 		positions: map[string]string{bitrix24.KindDeal: "0", bitrix24.KindLead: "0"}, counts: make(map[string]int),
 		answers: make(map[string][]byte), due: make(map[crm.LeadRef]int), goneDue: make(map[crm.LeadRef]bool),
 	}

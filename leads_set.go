@@ -18,7 +18,8 @@ type SetResult struct {
 	Lead crm.LeadRef
 	// From is where the lead was read to stand before; the zero Ref if it was not
 	// read. To is where it stands now, as the CRM said; where the CRM did not say,
-	// it is where the lead was put.
+	// it is where the lead was put. By now it may stand elsewhere: what Follow told
+	// since the call began is newer, or the same.
 	From, To crm.Ref
 	// FromStatus and ToStatus are the bot's statuses for From and To, zero where
 	// none is linked.
@@ -198,11 +199,12 @@ func (e *errand) aimFrom(lead crm.Lead) error {
 		e.leads.set(e.result)
 		return nil
 	}
-	link, ok := e.status.Target(asked.Source, lead.Status.Scope)
+	scope := ScopeKey{asked.Source, lead.Status.Scope}
+	link, ok := e.status.Target(scope.Source, scope.ID)
 	if !ok {
 		return &Error{Kind: ErrWrongScope, Message: fmt.Sprintf(
-			"the lead stands in %s, and the status is linked in %s only; link it to one of the lead's scope, or synchronise that scope",
-			e.snapshot.scopeLabel(ScopeKey{asked.Source, lead.Status.Scope}), e.scopes(e.links()))}
+			"the lead stands in %s, and the status is linked in %s only; link it to one of the lead's scope, or synchronise that (%s)",
+			e.snapshot.scopeLabel(scope), e.scopes(e.links()), e.leads.catalog.lastSynced(e.snapshot, scope))}
 	}
 	return e.put(link)
 }
@@ -224,8 +226,8 @@ func (e *errand) put(link Link) error {
 			break
 		}
 	}
-	return &Error{Kind: ErrMissing, Message: fmt.Sprintf("%s (%q) is missing since %s; %s",
-		link.Ref, name, link.MissingSince.Format(time.RFC3339), what)}
+	return &Error{Kind: ErrMissing, Message: fmt.Sprintf("%s (%q) is missing since %s (%s); %s", link.Ref, name,
+		link.MissingSince.Format(time.RFC3339), e.leads.catalog.lastSynced(e.snapshot, ScopeKey{link.Ref.Source, link.Ref.Scope}), what)}
 }
 
 // move lets the CRM move the lead.
@@ -331,7 +333,7 @@ func (e *errand) notLinked() error {
 		has = "in " + e.scopes(e.status.Links) + " only"
 	}
 	return &Error{Kind: ErrNotLinked, Message: fmt.Sprintf(
-		"the status is linked %s; link it to one of %q, or synchronise", has, source)}
+		"the status is linked %s; link it to one of %q, or synchronise that (%s)", has, source, e.leads.catalog.lastSyncedSource(e.snapshot, source))}
 }
 
 // scopes names the scopes of links for people.

@@ -198,6 +198,7 @@ func (s *Syncer) tooOld(version uint64, age time.Duration) error {
 
 func (s *Syncer) apply(ctx context.Context, plan *Plan) (*Report, error) {
 	if plan.Empty() {
+		s.catalog.synced.note(plan)
 		return &Report{Plan: plan, Version: plan.Version()}, nil
 	}
 	if err := s.begin(ctx); err != nil {
@@ -213,6 +214,7 @@ func (s *Syncer) apply(ctx context.Context, plan *Plan) (*Report, error) {
 		return nil, err
 	}
 	s.remember(Record{Version: next.version, Note: note})
+	s.catalog.synced.note(plan)
 	s.opts.Logger.InfoContext(ctx, "plan applied", "operations", len(plan.operations), "digest", plan.digest, "version", next.version)
 	return &Report{Plan: plan, Version: next.version, Applied: true}, nil
 }
