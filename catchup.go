@@ -218,7 +218,11 @@ func (r *run) tellRead(event crm.Event, read crm.Lead) bool {
 	}
 	r.spawn(func() {
 		defer func() { <-r.fed }()
-		if lane := r.leads.lanes.acquire(r.ctx, event.Lead); lane != nil {
+		lane, waited := r.leads.lanes.acquire(r.ctx, event.Lead)
+		if waited {
+			read = crm.Lead{} // what was told meanwhile is newer, whether it was kept or not
+		}
+		if lane != nil {
 			lane.task = task{event: event, read: read}
 			r.tryInTurn(lane)
 		}

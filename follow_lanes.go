@@ -87,10 +87,10 @@ func (ls *lanes) take(event *crm.Event, via string) *lane {
 	return l
 }
 
-// acquire waits until it holds the lane of a lead; nil if ctx ends before. Events
-// that wait go on waiting.
-func (ls *lanes) acquire(ctx context.Context, lead crm.LeadRef) *lane {
-	for {
+// acquire waits until it holds the lane of a lead; nil if ctx ends before. waited says
+// that another held it meanwhile. Events that wait go on waiting.
+func (ls *lanes) acquire(ctx context.Context, lead crm.LeadRef) (held *lane, waited bool) {
+	for ; ; waited = true {
 		ls.mu.Lock()
 		l := ls.of[lead]
 		if l == nil {
@@ -99,7 +99,7 @@ func (ls *lanes) acquire(ctx context.Context, lead crm.LeadRef) *lane {
 		if !l.held {
 			l.held = true
 			ls.mu.Unlock()
-			return l
+			return l, waited
 		}
 		if l.freed == nil {
 			l.freed = make(chan struct{})
@@ -109,7 +109,7 @@ func (ls *lanes) acquire(ctx context.Context, lead crm.LeadRef) *lane {
 		select {
 		case <-freed:
 		case <-ctx.Done():
-			return nil
+			return nil, waited
 		}
 	}
 }

@@ -308,3 +308,31 @@ func TestCatchingUpTellsAFewAtATime(t *testing.T) {
 		}
 	})
 }
+
+// A lead that was listed while Follow told of it is read again, also where nothing of
+// that was kept.
+func TestReconcileTellsNothingOlderThanWhatWasNotKept(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		memory := newSharedMemory()
+		d := &setDesk{crmDesk: newDesk(t, "acme", crmhook.Options{})}
+		f := newFollower(t, statuslink.LeadsOptions{Memory: memory}, d)
+		f.start(d.hook)
+		defer f.stop()
+		memory.failWith(errBroken)
+		d.put("7", "1")
+		d.post(isNew, "7", "1")
+		f.wantTold("it cannot be kept", "7: first")
+		ended := make(chan error)
+		go func() { ended <- f.leads.Reconcile(t.Context(), "acme", "", f.handle) }()
+		synctest.Wait() // the lead is listed
+		d.put("7", "2")
+		pass(time.Second)
+		f.wantTold("nor can this", "7: work")
+		d.remove("7")
+		memory.failWith(nil)
+		pass(time.Minute)
+		f.must(<-ended)
+		f.wantTold("the lead is gone, which no event says")
+	})
+}

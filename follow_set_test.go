@@ -220,6 +220,18 @@ func TestFollowGoesOnFromWhatSetSaid(t *testing.T) {
 			want: []string{"7: paid <- work own"},
 		},
 		{
+			name: "nor does it say that nothing is new",
+			told: "1",
+			then: func(d *setDesk, _ *follower, set func(string)) {
+				d.onAnswer = func() {
+					set("paid")
+					d.put("7", "1")
+				}
+				d.post(isChanged, "7")
+			},
+			want: []string{"7: first <- paid"},
+		},
+		{
 			name: "nor is what was listed before Set, where nothing was told",
 			then: func(d *setDesk, f *follower, set func(string)) {
 				d.onAnswer = func() { set("paid") }

@@ -54,8 +54,14 @@ func (l *Leads) lastKnown(ctx context.Context, lead crm.LeadRef) (LeadState, err
 	if err != nil || !known || ref == (crm.Ref{}) {
 		return LeadState{}, err
 	}
-	id, err := l.statusID(ctx, ref)
-	return LeadState{Status: ref, StatusID: id}, err
+	status, err := l.resolve(ctx, crm.Lead{Status: ref})
+	switch {
+	case errors.Is(err, ErrNotLinked):
+		return LeadState{}, nil // whether that was reported is not known
+	case err != nil || status.Fallback: // nor whether it was told
+		return LeadState{Status: ref}, err
+	}
+	return LeadState{Status: ref, StatusID: status.Status.ID}, nil
 }
 
 // statusID returns the ID of the bot's status that a lead on ref is in; empty if
@@ -74,10 +80,13 @@ var errSetMeanwhile = errors.New("the lead was set after it was read")
 // step tells of a lead if it does not stand as in old, and returns how it stands.
 // told says that old was told, not only known.
 func (r *run) step(ctx context.Context, t *task, old LeadState, told bool) (next LeadState, err error) {
+	table, lead := r.leads.table, t.event.Lead
 	for {
-		t.set = r.leads.table.lastSet(t.event.Lead)
+		t.set = table.lastSet(lead)
 		next, err = r.stepOnce(ctx, t, old, told)
-		if !errors.Is(err, errSetMeanwhile) {
+		again := errors.Is(err, errSetMeanwhile) ||
+			err == nil && !t.spoken && table.lastSet(lead).number != t.set.number // it may be news now
+		if !again {
 			return next, err
 		}
 	}
