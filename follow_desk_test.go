@@ -218,6 +218,14 @@ func (f *follower) stop() {
 	}
 }
 
+// wantCanceled waits for the end of a Follow whose context was cancelled.
+func wantCanceled(t testing.TB, ended <-chan error) {
+	t.Helper()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("Follow returned %v", err)
+	}
+}
+
 // failWith makes the callback call fail first.
 func (f *follower) failWith(fail func(statuslink.LeadChange) error) {
 	f.mu.Lock()

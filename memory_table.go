@@ -1,0 +1,221 @@
+package statuslink
+
+import (
+	"strings"
+	"sync"
+	"time"
+	"unique"
+
+	"github.com/statuslink/statuslink/crm"
+)
+
+const (
+	// defaultTableSize is how many leads are remembered if the options do not say.
+	defaultTableSize = 100_000
+	// ownAge is how long a change that this process made may take to come back.
+	ownAge = 10 * time.Minute
+)
+
+// leadTable remembers the leads that were heard of last, up to size of them: their
+// states, and where this process moved them. A lead takes about 200 bytes.
+type leadTable struct {
+	size int
+
+	mu          sync.Mutex
+	index       map[leadKey]int32
+	rows        []leadRow
+	first, last int32 // the row that was used last, and the one to be dropped next
+}
+
+type leadKey struct {
+	account unique.Handle[leadAccount]
+	id      string
+}
+
+type leadAccount struct{ source, kind string }
+
+// leadRow is one lead. What many leads share is kept once.
+type leadRow struct {
+	key          leadKey
+	before, next int32 // in the sequence of use; -1 for none
+
+	status  unique.Handle[crm.Ref]
+	bot     unique.Handle[string]
+	movedAt int64 // in microseconds since 1970; 0 for none
+	deleted bool
+	own     unique.Handle[crm.Ref] // where this process moved it
+	ownAt   time.Time
+	set     setMark
+}
+
+// setMark is the last success of setting a lead's status, whose result is what the
+// bot knows of the lead until something else is told.
+type setMark struct {
+	number uint32 // of the successes with this lead
+	from   unique.Handle[crm.Ref]
+	to     unique.Handle[crm.Ref] // noRef if it was told that the lead stands there, or came from there
+}
+
+// unheard reports whether nothing was told of the lead since it was set.
+func (m setMark) unheard() bool { return m.to != noRef }
+
+// elsewhere reports whether the lead was set to another status than this one, and
+// nothing was told of it since.
+func (m setMark) elsewhere(status crm.Ref) bool { return m.unheard() && m.to.Value() != status }
+
+// before returns where the lead was before it came to a status, as the last success of
+// setting it tells; the zero Ref if it tells nothing, or something else was told since.
+func (m setMark) before(status crm.Ref) crm.Ref {
+	switch {
+	case m.elsewhere(status):
+		return m.to.Value()
+	case m.unheard() && m.from != m.to:
+		return m.from.Value()
+	}
+	return crm.Ref{}
+}
+
+var (
+	noRef  = unique.Make(crm.Ref{})
+	noText = unique.Make("")
+)
+
+func newLeadTable(size int) *leadTable {
+	if size <= 0 {
+		size = defaultTableSize
+	}
+	return &leadTable{size: size, index: make(map[leadKey]int32), first: -1, last: -1}
+}
+
+// load returns what is known of a lead; the zero state for nothing.
+func (t *leadTable) load(lead crm.LeadRef) LeadState {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	row := t.find(lead, false)
+	if row == nil {
+		return LeadState{}
+	}
+	state := LeadState{Status: row.status.Value(), StatusID: row.bot.Value(), Deleted: row.deleted}
+	if row.movedAt != 0 {
+		state.MovedAt = time.UnixMicro(row.movedAt).UTC()
+	}
+	return state
+}
+
+// store keeps what is known of a lead.
+func (t *leadTable) store(lead crm.LeadRef, state LeadState) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	row := t.find(lead, true)
+	row.status, row.bot, row.deleted = unique.Make(state.Status), unique.Make(state.StatusID), state.Deleted
+	row.movedAt = 0
+	if !state.MovedAt.IsZero() {
+		row.movedAt = state.MovedAt.UnixMicro()
+	}
+}
+
+// setOwn keeps where this process moves a lead; the zero Ref says that it did not.
+func (t *leadTable) setOwn(lead crm.LeadRef, to crm.Ref) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if row := t.find(lead, to != crm.Ref{}); row != nil {
+		row.own, row.ownAt = unique.Make(to), time.Now()
+	}
+}
+
+// own returns where this process moved a lead lately, or the zero Ref.
+func (t *leadTable) own(lead crm.LeadRef) crm.Ref {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	row := t.find(lead, false)
+	if row == nil || row.own == noRef || time.Since(row.ownAt) > ownAge {
+		return crm.Ref{}
+	}
+	return row.own.Value()
+}
+
+// setDone keeps that the lead was set from one status to another, or found to stand
+// there if both are the same.
+func (t *leadTable) setDone(lead crm.LeadRef, from, to crm.Ref) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	row := t.find(lead, true)
+	row.set = setMark{row.set.number + 1, unique.Make(from), unique.Make(to)}
+	if row.status == row.set.to {
+		row.set.to = noRef // it was told in the meantime, or before
+	}
+}
+
+// lastSet returns the last success of setting a lead's status.
+func (t *leadTable) lastSet(lead crm.LeadRef) setMark {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if row := t.find(lead, false); row != nil {
+		return row.set
+	}
+	return setMark{from: noRef, to: noRef}
+}
+
+// told keeps that a lead was told to have left a status, and that it was read after
+// set: nothing of what this process did with the lead before that is news.
+func (t *leadTable) told(lead crm.LeadRef, set setMark, from crm.Ref) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	row := t.find(lead, false)
+	if row == nil || row.set.number != set.number {
+		return
+	}
+	if set.unheard() || row.own.Value() == from {
+		row.own = noRef // it was told, or left
+	}
+	row.set.to = noRef
+}
+
+// find returns the row of a lead, which is then the one that was used last. Without
+// create it is nil if there is none. The caller holds mu.
+func (t *leadTable) find(lead crm.LeadRef, create bool) *leadRow {
+	key := leadKey{unique.Make(leadAccount{lead.Source, lead.Kind}), lead.ID}
+	i, found := t.index[key]
+	switch {
+	case found:
+		t.unlink(i)
+	case !create:
+		return nil
+	default:
+		if len(t.rows) < t.size {
+			i = int32(len(t.rows))
+			t.rows = append(t.rows, leadRow{})
+		} else {
+			i = t.last
+			t.unlink(i)
+			delete(t.index, t.rows[i].key)
+		}
+		key.id = strings.Clone(key.id) // it may be a piece of a whole message
+		t.index[key] = i
+		t.rows[i] = leadRow{key: key, status: noRef, bot: noText, own: noRef, set: setMark{from: noRef, to: noRef}}
+	}
+	row := &t.rows[i]
+	row.before, row.next = -1, t.first
+	if t.first >= 0 {
+		t.rows[t.first].before = i
+	} else {
+		t.last = i
+	}
+	t.first = i
+	return row
+}
+
+// unlink takes a row out of the sequence of use. The caller holds mu.
+func (t *leadTable) unlink(i int32) {
+	row := &t.rows[i]
+	if row.before >= 0 {
+		t.rows[row.before].next = row.next
+	} else {
+		t.first = row.next
+	}
+	if row.next >= 0 {
+		t.rows[row.next].before = row.before
+	} else {
+		t.last = row.before
+	}
+}
