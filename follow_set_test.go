@@ -155,6 +155,21 @@ func TestFollowGoesOnFromWhatSetSaid(t *testing.T) {
 			want: []string{"7: gone <- paid"},
 		},
 		{
+			name: "the lead is gone again, which was gone before it was set",
+			told: "1",
+			then: func(d *setDesk, f *follower, set func(string)) {
+				d.remove("7")
+				d.post(isDeleted, "7")
+				f.wantTold("gone", "7: gone <- first")
+				d.put("7", "1")
+				set("paid")
+				d.remove("7")
+				d.post(isDeleted, "7")
+				d.post(isDeleted, "7")
+			},
+			want: []string{"7: gone <- paid"},
+		},
+		{
 			name: "the CRM kept the lead where it stood",
 			told: "1",
 			then: func(d *setDesk, f *follower, _ func(string)) {

@@ -103,7 +103,7 @@ func (r *run) stepOnce(ctx context.Context, t *task, old LeadState, told bool) (
 	lead, err := r.look(ctx, t, old, told)
 	switch {
 	case errors.Is(err, crm.ErrNotFound):
-		if event.Kind != crm.EventLeadDeleted || old.Deleted {
+		if event.Kind != crm.EventLeadDeleted || old.Deleted && !t.unkept && !t.set.unheard() {
 			return old, nil
 		}
 		change := LeadChange{LeadStatus: LeadStatus{Lead: crm.Lead{Ref: event.Lead}}, Deleted: true}

@@ -321,3 +321,26 @@ func TestMemoryThatDidNotKeep(t *testing.T) {
 		})
 	}
 }
+
+// So it is of a lead that was gone, came back, and is gone again.
+func TestMemoryThatDidNotKeepALeadThatCameBack(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		memory := newSharedMemory()
+		d := newDesk(t, "acme", crmhook.Options{})
+		f := newFollower(t, statuslink.LeadsOptions{Memory: memory}, d)
+		f.start(d.hook)
+		defer f.stop()
+		d.post(isDeleted, "7")
+		f.wantTold("gone", "7: gone")
+		memory.failWith(errors.New("the database is down"))
+		d.put("7", "1")
+		d.post(isNew, "7")
+		f.wantTold("it came back, which cannot be kept", "7: first <- ")
+		d.remove("7")
+		d.post(isDeleted, "7")
+		memory.failWith(nil)
+		pass(time.Hour)
+		f.wantTold("gone again", "7: gone <- ")
+	})
+}
