@@ -215,6 +215,31 @@ func TestLastKnown(t *testing.T) {
 	})
 }
 
+// A lead that is known to stand on a status that is not linked is reported, or told by
+// the fallback, as if it were not known: whether it was is not known.
+func TestLastKnownOfUnlinkedStatuses(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		for fallback, want := range map[string][]string{"": nil, "operator": {"7: operator (fallback) <- "}} {
+			d := newDesk(t, "acme", crmhook.Options{})
+			reports := 0
+			f := newFollower(t, statuslink.LeadsOptions{
+				Fallback:  fallback,
+				LastKnown: func(context.Context, crm.LeadRef) (crm.Ref, bool, error) { return ref("acme", "99"), true, nil },
+				Unlinked:  func(context.Context, statuslink.UnlinkedLead) { reports++ },
+			}, d)
+			f.start(d.hook)
+			d.put("7", "99")
+			d.post(isMoved, "7", "99")
+			d.post(isMoved, "7", "99")
+			f.wantTold("with the fallback "+fallback, want...)
+			if f.stop(); reports != 1 {
+				t.Errorf("with the fallback %q: %d reports, want 1", fallback, reports)
+			}
+		}
+	})
+}
+
 func TestTableSize(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {

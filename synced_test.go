@@ -63,13 +63,28 @@ func TestRefusalsNameTheLastSynchronisation(t *testing.T) {
 	want("another scope is held", "5", "last synchronised 2026-08-20T13:00:00Z")
 	want("it is held", "6", "last synchronised 2026-08-20T12:00:00Z")
 
+	old := r.plan()
+	r.now = r.now.Add(time.Minute)
+	_, err = r.syncer.Sync(t.Context())
+	r.must(err)
+	_, err = r.syncer.Apply(t.Context(), old)
+	r.must(err)
+	want("an older plan was applied afterwards, which had nothing to do", "5", "last synchronised 2026-08-20T13:01:00Z")
+
+	r.now = r.now.Add(time.Hour)
+	r.scoped("acme", append(five, "2 Twice"), six) // is refused
+	if _, err = r.syncer.Sync(t.Context()); err == nil {
+		t.Error("no error of a list with two statuses of one ID")
+	}
+	want("the list was refused", "5", "last synchronised 2026-08-20T13:01:00Z")
+
 	r.now = r.now.Add(time.Hour)
 	r.fakes["acme"].Fail(crm.ErrUnavailable)
 	_, err = r.syncer.Sync(t.Context())
 	if err == nil {
 		t.Error("no error of a source that is down")
 	}
-	want("the source was down", "5", "last synchronised 2026-08-20T13:00:00Z")
+	want("the source was down", "5", "last synchronised 2026-08-20T13:01:00Z")
 
 	r.catalog, err = statuslink.NewCatalog(r.store, nil)
 	r.must(err)
