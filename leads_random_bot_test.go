@@ -60,9 +60,9 @@ func (w *leadWorld) start() {
 	w.mu.Unlock()
 	w.follow()
 	for _, kind := range []string{bitrix24.KindDeal, bitrix24.KindLead} {
-		p.jobs.Go(func() { w.until(p, func() error { return w.catchUp(p, kind) }) })
+		w.job(p, func() { w.until(p, func() error { return w.catchUp(p, kind) }) })
 	}
-	p.jobs.Go(func() { w.until(p, func() error { return p.leads.Reconcile(p.ctx, "umnico", "", w.handle) }) })
+	w.job(p, func() { w.until(p, func() error { return p.leads.Reconcile(p.ctx, "umnico", "", w.handle) }) })
 }
 
 // follow follows, for the first time or again. What was accepted before is still due.
@@ -72,11 +72,20 @@ func (w *leadWorld) follow() {
 	w.mu.Lock()
 	p.ctx, p.cancel = ctx, cancel
 	w.mu.Unlock()
-	p.jobs.Go(func() {
+	w.job(p, func() {
 		if err := p.leads.Follow(ctx, w.handle, p.deals, p.chats); !errors.Is(err, context.Canceled) {
 			w.t.Errorf("Follow returned %v", err)
 		}
 	})
+}
+
+// job does something as long as the process lives; not at all if it does not.
+func (w *leadWorld) job(p *leadProcess, do func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if p.ctx.Err() == nil {
+		p.jobs.Go(do)
+	}
 }
 
 // until tries until it goes well, or the process ends.
@@ -100,7 +109,9 @@ func (w *leadWorld) catchUp(p *leadProcess, kind string) error {
 // stop ends a life of the bot, or interrupts it.
 func (w *leadWorld) stop() {
 	p := w.now()
+	w.mu.Lock()
 	p.cancel()
+	w.mu.Unlock()
 	p.jobs.Wait()
 }
 

@@ -373,7 +373,7 @@ func (w *leadWorld) stepFault(random *rand.Rand) {
 
 func (w *leadWorld) stepCatchUp(random *rand.Rand) {
 	p := w.now()
-	p.jobs.Go(func() {
+	w.job(p, func() {
 		switch random.IntN(3) {
 		case 0:
 			_ = p.leads.Reconcile(p.ctx, "umnico", "", w.handle)
