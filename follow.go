@@ -98,9 +98,9 @@ func (l *Leads) followDefaults() {
 //   - What [Leads.Set] and [Leads.SetMany] of these Leads return is known here too. A
 //     lead that they put into a status is told, as Own. One that left the status again
 //     before any event came is told even if it is back where it was told last. What was
-//     read before Set succeeded is not told afterwards: it is read again. Only a call of
-//     handle that has begun when Set returns may be of before; the event of what Set
-//     did is told after it.
+//     read before Set succeeded is not told afterwards: it is read again. Where a call of
+//     handle and one of Set overlap, either may be the newer: the lead is read again
+//     then, also without an event, and told unless both said the same.
 //   - If handle returns an error, or the CRM cannot be asked, it is tried again after
 //     [LeadsOptions.RetryDelay], after twice as long, and so on up to a minute, or
 //     after as long as the CRM asked for; after [LeadsOptions.Retries] repetitions it

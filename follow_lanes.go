@@ -17,6 +17,8 @@ type lanes struct {
 	of   map[crm.LeadRef]*lane
 	free []*lane         // to be used again
 	runs map[string]*run // the Follow under way of each event source
+
+	followed bool // there was a Follow
 }
 
 // lane is a lead's turn.
@@ -46,9 +48,9 @@ type task struct {
 	wish     time.Duration // how long the CRM asked to wait
 	reported crm.Ref       // the unlinked status that was reported
 
-	set    setMark // the last success of setting the lead before it was looked at
-	spoken bool    // something was told
-	from   crm.Ref // where the lead stood before that
+	set      setMark // the last success of setting the lead before it was looked at
+	spoken   bool    // something was told
+	from, to crm.Ref // where the lead went
 }
 
 // gone reports whether the event says that the lead is gone: no other one takes its
@@ -87,6 +89,38 @@ func (ls *lanes) take(event *crm.Event, via string) *lane {
 	return l
 }
 
+// recheck lets the Follow that is under way look at a lead of which no event came, or
+// the next one, if there was one before.
+func (ls *lanes) recheck(lead crm.LeadRef) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	l := ls.of[lead]
+	switch {
+	case !ls.followed:
+		return
+	case l == nil:
+		l = ls.add(lead)
+	case l.more:
+		l.next.instead = true
+		return
+	}
+	l.next.event, l.next.via, l.more = crm.Event{Source: lead.Source, Lead: lead}, ls.viaOf(lead), true
+	if !l.held {
+		ls.wake(l)
+	}
+}
+
+// viaOf returns the event source by which a lead's events come, as far as it can be
+// known: one may bring those of several accounts. The caller holds mu.
+func (ls *lanes) viaOf(lead crm.LeadRef) string {
+	if ls.runs[lead.Source] == nil {
+		for via := range ls.runs {
+			return via
+		}
+	}
+	return lead.Source
+}
+
 // acquire waits until it holds the lane of a lead; nil if ctx ends before. waited says
 // that another held it meanwhile. Events that wait go on waiting.
 func (ls *lanes) acquire(ctx context.Context, lead crm.LeadRef) (held *lane, waited bool) {
@@ -120,7 +154,7 @@ func (ls *lanes) newer(l *lane) {
 	defer ls.mu.Unlock()
 	if l.more && l.task.via != "" {
 		l.task.instead = true
-		if !l.task.gone() {
+		if !l.task.gone() && l.next.event.Kind != crm.EventOther {
 			l.task.event, l.task.via = l.next.event, l.next.via
 		}
 		l.next, l.more = task{}, false
@@ -141,7 +175,7 @@ func (ls *lanes) park(l *lane) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	if l.task.via != "" { // otherwise it is asked for again
-		if !l.more || l.task.gone() {
+		if !l.more || l.task.gone() || l.next.event.Kind == crm.EventOther {
 			l.next.event, l.next.via = l.task.event, l.task.via
 		}
 		l.next.owed = l.task.owed
@@ -164,6 +198,12 @@ func (ls *lanes) let(l *lane) {
 		ls.free = append(ls.free, l)
 		return
 	}
+	ls.wake(l)
+}
+
+// wake lets the Follow that an event waits for go on with it, if there is one. The
+// caller holds mu, and nobody the lane.
+func (ls *lanes) wake(l *lane) {
 	if r := ls.runs[l.next.via]; r != nil && r.ctx.Err() == nil {
 		l.hold()
 		r.spawn(func() { r.tryInTurn(l) })
@@ -183,6 +223,7 @@ func (ls *lanes) open(r *run, vias []string) ([]*lane, error) {
 	for _, via := range vias {
 		ls.runs[via] = r
 	}
+	ls.followed = true
 	var parked []*lane
 	for _, l := range ls.of {
 		if !l.held && slices.Contains(vias, l.next.via) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/statuslink/statuslink"
 	"github.com/statuslink/statuslink/crm"
@@ -210,6 +211,80 @@ func TestFollowGoesOnFromWhatSetSaid(t *testing.T) {
 				d.post(isMoved, "7", "2")
 			},
 			want: []string{"7: work <- first", "7: work <- paid"},
+		},
+		{
+			name: "the callback sets the lead each time, and no events come",
+			told: "1",
+			then: func(d *setDesk, f *follower, set func(string)) {
+				f.failWith(func(statuslink.LeadChange) error {
+					set("paid")
+					return nil
+				})
+				d.put("7", "2")
+				d.post(isMoved, "7", "2")
+				pass(time.Hour)
+				if n := d.readings(); n > 8 {
+					f.t.Errorf("%d readings", n)
+				}
+			},
+			want: []string{"7: work <- first", "7: paid <- work own"},
+		},
+		{
+			name: "Follow tells while the lead is set, and no event of that comes",
+			told: "1",
+			then: func(d *setDesk, f *follower, set func(string)) {
+				d.onAnswer = func() { // of the reading by Set
+					d.put("7", "2")
+					d.post(isMoved, "7", "2")
+					f.wantTold("a manager moves it", "7: work <- first")
+				}
+				set("paid")
+			},
+			want: []string{"7: paid <- first own"},
+		},
+		{
+			name: "nor is there one where nothing but the status that it was set to was told",
+			told: "1",
+			then: func(d *setDesk, f *follower, set func(string)) {
+				d.tells = true
+				set("paid")
+				d.readings()
+				pass(time.Hour)
+				if n := d.readings(); n != 0 {
+					f.t.Errorf("%d readings", n)
+				}
+			},
+			want: []string{"7: paid <- first own"},
+		},
+		{
+			name: "a callback is under way when the lead is set",
+			told: "1",
+			then: func(d *setDesk, f *follower, set func(string)) {
+				f.failWith(func(change statuslink.LeadChange) error {
+					if change.Status.Key == "work" {
+						time.Sleep(time.Minute)
+					}
+					return nil
+				})
+				d.put("7", "2")
+				d.post(isMoved, "7", "2")
+				pass(time.Second)
+				set("paid")
+				pass(time.Hour)
+			},
+			want: []string{"7: work <- first", "7: paid <- work own"},
+		},
+		{
+			name: "it is set by two calls at the same time",
+			told: "1",
+			then: func(d *setDesk, _ *follower, set func(string)) {
+				d.onAnswer = func() {
+					set("work")
+					d.put("7", "1")
+				}
+				set("paid")
+			},
+			want: []string{"7: paid <- first own"},
 		},
 		{
 			name: "the event came before Set returned, and the status is relinked then",

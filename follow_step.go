@@ -20,7 +20,7 @@ func (r *run) update(t *task) error {
 	case err != nil:
 		t.unkept = t.unkept || t.spoken
 	case t.spoken:
-		r.leads.table.told(t.event.Lead, t.set, t.from)
+		r.leads.table.told(t.event.Lead, t.set, t.from, t.to)
 	}
 	return err
 }
@@ -120,7 +120,7 @@ func (r *run) stepOnce(ctx context.Context, t *task, old LeadState, told bool) (
 		return old, err
 	}
 	next := LeadState{Status: lead.Status, StatusID: status.Status.ID, MovedAt: lead.MovedAt}
-	if same(old, next) && !t.unkept && !t.set.elsewhere(next.Status) {
+	if same(old, next) && !t.unkept && !t.set.news(next.Status) {
 		return next, nil
 	}
 	if (err != nil || status.Fallback) && t.reported != lead.Status {
@@ -135,7 +135,7 @@ func (r *run) stepOnce(ctx context.Context, t *task, old LeadState, told bool) (
 		next.StatusID = status.Status.ID
 	}
 	if err != nil {
-		t.spoken, t.from = true, old.Status
+		t.spoken, t.from, t.to = true, old.Status, next.Status
 		return next, nil //nolint:nilerr // it is reported, and there is nothing to tell it by
 	}
 	return next, r.call(ctx, t, old, LeadChange{LeadStatus: status})
@@ -149,7 +149,7 @@ func same(old, next LeadState) bool {
 // repeats reports whether the event carries what was told last.
 func (r *run) repeats(t *task, old LeadState) bool {
 	return t.read.Ref == (crm.LeadRef{}) && !t.instead && t.event.Kind != crm.EventLeadDeleted &&
-		t.event.Status != (crm.Ref{}) && t.event.Status == old.Status && !t.set.elsewhere(old.Status)
+		t.event.Status != (crm.Ref{}) && t.event.Status == old.Status && !t.set.news(old.Status)
 }
 
 // look finds out where a lead stands.
@@ -166,7 +166,7 @@ func (r *run) look(ctx context.Context, t *task, old LeadState, told bool) (crm.
 		switch {
 		case event.Kind == crm.EventLeadDeleted:
 			return crm.Lead{}, crm.ErrNotFound
-		case event.Status == crm.Ref{}, t.set.elsewhere(event.Status), !event.At.IsZero() && event.At.Before(old.MovedAt):
+		case event.Status == crm.Ref{}, t.set.news(event.Status), !event.At.IsZero() && event.At.Before(old.MovedAt):
 		default:
 			return crm.Lead{Ref: event.Lead, Status: event.Status}, nil
 		}
@@ -194,9 +194,10 @@ func (r *run) call(ctx context.Context, t *task, old LeadState, change LeadChang
 		change.Known, change.Previous = true, old.Status
 		change.PreviousStatus, _ = snapshot.ByID(old.StatusID)
 	}
-	if l.table.lastSet(lead).number != t.set.number {
+	if !l.table.beginTelling(lead, t.set, change.Lead.Status) {
 		return errSetMeanwhile
 	}
+	defer l.table.endTelling(lead)
 	change.Own = !change.Deleted && l.table.own(lead) == change.Lead.Status
 	if !change.Lead.MovedAt.IsZero() {
 		t.shown = change.Lead.MovedAt
@@ -212,6 +213,6 @@ func (r *run) call(ctx context.Context, t *task, old LeadState, change LeadChang
 		t.counted = false
 		r.dead(ctx, change, err)
 	}
-	t.spoken, t.from = true, old.Status
+	t.spoken, t.from, t.to = true, old.Status, change.Lead.Status
 	return nil
 }

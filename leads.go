@@ -218,6 +218,14 @@ func (l *Leads) moved(lead crm.LeadRef, to crm.Ref) { l.table.setOwn(lead, to) }
 // set is told of each success of setting a lead's status.
 func (l *Leads) set(result SetResult) { l.table.setDone(result.Lead, result.From, result.To) }
 
+// deliver is told of the same when the caller is going to hear of it. If the lead was
+// told of meanwhile, Follow looks at it, so that the bot hears last what is so.
+func (l *Leads) deliver(e *errand) {
+	if l.table.overlapped(e.lead.Ref, e.begun, e.result.From, e.result.To) {
+		l.lanes.recheck(e.lead.Ref)
+	}
+}
+
 // canRead reports whether a client can read single leads in any way.
 func canRead(client crm.Client) bool {
 	_, single := client.(crm.LeadReader)

@@ -166,6 +166,9 @@ func (r *manyRun) deliver(yield func(WishResult) bool) bool {
 		w := r.window[0]
 		r.window[0] = nil
 		r.window = r.window[1:]
+		if w.state == crm.MoveDone {
+			r.leads.deliver(w.errand)
+		}
 		if !yield(WishResult{Wish: w.wish, Set: w.result, State: w.state, Err: w.err}) {
 			return false
 		}

@@ -11,6 +11,7 @@ import (
 // leadKnown is what one life of the bot did with a lead and told of it.
 type leadKnown struct {
 	begun, ended int       // calls of Set, and wishes of SetMany
+	done         int       // those that went well
 	endedAt      time.Time // the last of them
 	calls        int       // of the callback, that went well
 
@@ -96,13 +97,16 @@ func (w *leadWorld) begin(lead crm.LeadRef) (end func(statuslink.SetResult)) {
 	process := w.process
 	knows := process.knowsOf(lead)
 	knows.begun++
-	calls, ended := knows.calls, knows.ended
+	calls, done := knows.calls, knows.done
 	return func(set statuslink.SetResult) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		others := knows.ended > ended
 		knows.ended++
 		knows.endedAt = time.Now()
+		others := knows.done > done
+		if set.Lead == lead {
+			knows.done++
+		}
 		if set.Lead != lead || w.process != process || knows.calls != calls || w.mode == withMemory {
 			return
 		}

@@ -110,7 +110,7 @@ func (w *leadWorld) judgeEvents() {
 		}
 	}
 	for lead, due := range w.due {
-		if w.unsure[lead] || w.trusts && lead.Source == "umnico" {
+		if w.trusts && lead.Source == "umnico" {
 			continue // an event that was answered with 503 may come after a newer one
 		}
 		states := w.truth[lead]

@@ -120,6 +120,7 @@ func newLeadWorld(t *testing.T, seed uint64) *leadWorld {
 	w.account.AddWebhook(umnicotest.Webhook{URL: "https://bot.example.com/hooks/umnico/" + hookSecret})
 	w.account.SetWebhookFailures(0)
 	w.account.SetChangedToo(w.chance(2))
+	w.account.SetEcho(w.chance(2)) // events of what the bot does
 	w.catalog, err = statuslink.NewCatalog(new(memstore.Store), nil)
 	w.must(err)
 	w.must(w.catalog.Ensure(t.Context(),

@@ -18,8 +18,9 @@ type SetResult struct {
 	Lead crm.LeadRef
 	// From is where the lead was read to stand before; the zero Ref if it was not
 	// read. To is where it stands now, as the CRM said; where the CRM did not say,
-	// it is where the lead was put. By now it may stand elsewhere: what Follow told
-	// since the call began is newer, or the same.
+	// it is where the lead was put. By now it may stand elsewhere: keep To only if Follow
+	// told nothing of the lead since the call began. If it did, or another call set the
+	// lead at the same time, Follow reads the lead again and tells how it stands.
 	From, To crm.Ref
 	// FromStatus and ToStatus are the bot's statuses for From and To, zero where
 	// none is linked.
@@ -74,6 +75,7 @@ func (l *Leads) Set(ctx context.Context, lead crm.LeadRef, keyOrID string) (SetR
 	if err != nil {
 		return SetResult{}, e.about(err)
 	}
+	l.deliver(e)
 	return e.result, nil
 }
 
@@ -87,6 +89,7 @@ type errand struct {
 	client   crm.Client
 	to       crm.Ref // where the lead is put
 	there    bool    // it stands in the status already
+	begun    tally   // when the wish came
 	result   SetResult
 }
 
@@ -114,6 +117,7 @@ func (l *Leads) newErrand(ctx context.Context, lead crm.LeadRef, keyOrID string)
 	if len(e.links()) == 0 {
 		return e, e.notLinked()
 	}
+	e.begun = l.table.tally(lead)
 	return e, nil
 }
 

@@ -24,7 +24,8 @@ type leadTable struct {
 	mu          sync.Mutex
 	index       map[leadKey]int32
 	rows        []leadRow
-	first, last int32 // the row that was used last, and the one to be dropped next
+	first, last int32                   // the row that was used last, and the one to be dropped next
+	telling     map[crm.LeadRef]crm.Ref // what the callback is being told
 }
 
 type leadKey struct {
@@ -39,13 +40,14 @@ type leadRow struct {
 	key          leadKey
 	before, next int32 // in the sequence of use; -1 for none
 
-	status  unique.Handle[crm.Ref]
-	bot     unique.Handle[string]
-	movedAt int64 // in microseconds since 1970; 0 for none
-	deleted bool
-	own     unique.Handle[crm.Ref] // where this process moved it
-	ownAt   time.Time
-	set     setMark
+	status   unique.Handle[crm.Ref]
+	bot      unique.Handle[string]
+	movedAt  int64 // in microseconds since 1970; 0 for none
+	deleted  bool
+	own      unique.Handle[crm.Ref] // where this process moved it
+	ownAt    time.Time
+	set      setMark
+	tellings uint32 // how many began since the row is there
 }
 
 // setMark is the last success of setting a lead's status, whose result is what the
@@ -54,22 +56,28 @@ type setMark struct {
 	number uint32 // of the successes with this lead
 	from   unique.Handle[crm.Ref]
 	to     unique.Handle[crm.Ref] // noRef if it was told that the lead stands there, or came from there
+	// unsure says that something else was told while the lead was set: the bot may
+	// hold either for the newer, and is told whatever is found.
+	unsure bool
 }
 
 // unheard reports whether nothing was told of the lead since it was set.
 func (m setMark) unheard() bool { return m.to != noRef }
 
-// elsewhere reports whether the lead was set to another status than this one, and
-// nothing was told of it since.
-func (m setMark) elsewhere(status crm.Ref) bool { return m.unheard() && m.to.Value() != status }
+// news reports whether it is news to the bot that the lead stands on a status, because
+// of what it heard by setting the lead.
+func (m setMark) news(status crm.Ref) bool {
+	return m.unheard() && (m.unsure || m.to.Value() != status)
+}
 
 // before returns where the lead was before it came to a status, as the last success of
 // setting it tells; the zero Ref if it tells nothing, or something else was told since.
 func (m setMark) before(status crm.Ref) crm.Ref {
 	switch {
-	case m.elsewhere(status):
+	case !m.unheard():
+	case m.to.Value() != status:
 		return m.to.Value()
-	case m.unheard() && m.from != m.to:
+	case m.from != m.to:
 		return m.from.Value()
 	}
 	return crm.Ref{}
@@ -84,7 +92,7 @@ func newLeadTable(size int) *leadTable {
 	if size <= 0 {
 		size = defaultTableSize
 	}
-	return &leadTable{size: size, index: make(map[leadKey]int32), first: -1, last: -1}
+	return &leadTable{size: size, index: make(map[leadKey]int32), telling: make(map[crm.LeadRef]crm.Ref), first: -1, last: -1}
 }
 
 // load returns what is known of a lead; the zero state for nothing.
@@ -140,7 +148,7 @@ func (t *leadTable) setDone(lead crm.LeadRef, from, to crm.Ref) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	row := t.find(lead, true)
-	row.set = setMark{row.set.number + 1, unique.Make(from), unique.Make(to)}
+	row.set = setMark{number: row.set.number + 1, from: unique.Make(from), to: unique.Make(to)}
 	if row.status == row.set.to {
 		row.set.to = noRef // it was told in the meantime, or before
 	}
@@ -156,19 +164,73 @@ func (t *leadTable) lastSet(lead crm.LeadRef) setMark {
 	return setMark{from: noRef, to: noRef}
 }
 
-// told keeps that a lead was told to have left a status, and that it was read after
-// set: nothing of what this process did with the lead before that is news.
-func (t *leadTable) told(lead crm.LeadRef, set setMark, from crm.Ref) {
+// told keeps that a lead was told to have gone from one status to another, and that it
+// was read after set: nothing of what this process did with the lead before that is news.
+func (t *leadTable) told(lead crm.LeadRef, set setMark, from, to crm.Ref) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	row := t.find(lead, false)
-	if row == nil || row.set.number != set.number {
+	if row == nil {
+		return
+	}
+	if row.status = unique.Make(to); row.set.number != set.number {
 		return
 	}
 	if set.unheard() || row.own.Value() == from {
 		row.own = noRef // it was told, or left
 	}
 	row.set.to = noRef
+}
+
+// beginTelling begins to tell that a lead, which was read after set, stands on a status;
+// false if it was set again since.
+func (t *leadTable) beginTelling(lead crm.LeadRef, set setMark, status crm.Ref) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if row := t.find(lead, false); row != nil {
+		if row.set.number != set.number {
+			return false
+		}
+		row.tellings++
+	}
+	t.telling[lead] = status
+	return true
+}
+
+// endTelling ends it.
+func (t *leadTable) endTelling(lead crm.LeadRef) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.telling, lead)
+}
+
+// tally counts what happened to a lead.
+type tally struct{ sets, tellings uint32 }
+
+// tally returns the counts of now, for overlapped.
+func (t *leadTable) tally(lead crm.LeadRef) tally {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	row := t.find(lead, true)
+	return tally{row.set.number, row.tellings}
+}
+
+// overlapped reports whether the lead was told of, or set by others, while it was set
+// to a status, so that the bot may not know which of it is the newer.
+func (t *leadTable) overlapped(lead crm.LeadRef, since tally, from, to crm.Ref) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	row := t.find(lead, true)
+	now, telling := t.telling[lead]
+	if !telling {
+		now = row.status.Value()
+	}
+	others := row.set.number != since.sets+1
+	if !others && (now == to || !telling && row.tellings == since.tellings) {
+		return false
+	}
+	row.set = setMark{row.set.number + 1, unique.Make(from), unique.Make(to), true}
+	return true
 }
 
 // find returns the row of a lead, which is then the one that was used last. Without
