@@ -124,10 +124,10 @@ func (r *run) stepOnce(ctx context.Context, t *task, old LeadState, told bool) (
 		return next, nil
 	}
 	if (err != nil || status.Fallback) && t.reported != lead.Status {
-		t.reported = lead.Status
 		if err := r.report(ctx, lead); err != nil {
 			return old, err
 		}
+		t.reported = lead.Status
 		status, err = l.resolve(ctx, lead) // the report may have led to a link
 		if err != nil && !errors.Is(err, ErrNotLinked) {
 			return old, err

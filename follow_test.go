@@ -483,14 +483,15 @@ func TestUnlinkedStatus(t *testing.T) {
 		var reports []statuslink.UnlinkedLead
 		var f *follower
 		synchronise := false
-		f = newFollower(t, statuslink.LeadsOptions{Unlinked: func(ctx context.Context, lead statuslink.UnlinkedLead) {
+		f = newFollower(t, statuslink.LeadsOptions{Unlinked: func(ctx context.Context, lead statuslink.UnlinkedLead) error {
 			f.mu.Lock()
 			defer f.mu.Unlock()
 			reports = append(reports, lead)
 			if synchronise {
 				_, err := f.syncer.Sync(ctx)
-				f.must(err)
+				return err
 			}
+			return nil
 		}}, d)
 		f.start(d.hook)
 		defer f.stop()
@@ -557,11 +558,12 @@ func TestUnlinkedFallback(t *testing.T) {
 		d := newDesk(t, "acme", crmhook.Options{})
 		reports := 0
 		f := newFollower(t, statuslink.LeadsOptions{
-			Fallback: "operator", Unlinked: func(_ context.Context, lead statuslink.UnlinkedLead) {
+			Fallback: "operator", Unlinked: func(_ context.Context, lead statuslink.UnlinkedLead) error {
 				reports++
 				if lead.Ignored != (lead.Lead.Ref.ID == "8") {
 					t.Errorf("lead %s: ignored is %v", lead.Lead.Ref.ID, lead.Ignored)
 				}
+				return nil
 			},
 		}, d)
 		f.must(f.catalog.Unlink(t.Context(), ref("acme", "3")))

@@ -21,8 +21,7 @@ type statusNames struct {
 
 func newStatusNames() *statusNames { return &statusNames{turn: make(chan struct{}, 1)} }
 
-// report tells the developer of a lead on an unlinked status. Its error is that of
-// ctx or of the store.
+// report tells the developer of a lead on an unlinked status.
 func (r *run) report(ctx context.Context, lead crm.Lead) error {
 	l := r.leads
 	snapshot, err := l.catalog.Snapshot(ctx)
@@ -38,8 +37,7 @@ func (r *run) report(ctx context.Context, lead crm.Lead) error {
 			slog.String("status", lead.Status.String()), slog.String("name", said.Name))
 		return nil
 	}
-	l.opts.Unlinked(ctx, UnlinkedLead{Lead: lead, Listed: listed, Status: said, Ignored: snapshot.IsIgnored(lead.Status)})
-	return nil
+	return l.opts.Unlinked(ctx, UnlinkedLead{Lead: lead, Listed: listed, Status: said, Ignored: snapshot.IsIgnored(lead.Status)})
 }
 
 // listed returns what the CRM's list says of a status. It reads the list if the last

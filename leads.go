@@ -55,9 +55,12 @@ type LeadsOptions struct {
 	// goroutines at once.
 	DeadLetter func(ctx context.Context, change LeadChange, err error)
 	// Unlinked hears of each lead on a status that no status of the bot is linked to,
-	// once for each time that it comes there. Nil means that Logger hears of it. It is
-	// called by several goroutines at once, and may synchronise.
-	Unlinked func(ctx context.Context, lead UnlinkedLead)
+	// once for each time that it comes there. The lead left the status that was told
+	// last, which nothing else tells unless there is a Fallback. Nil means that Logger
+	// hears of it. It is called by several goroutines at once, but for one lead in turn
+	// with the callback, and may synchronise. Its error is treated as one of the
+	// callback; at the end the dead letter has no status, and the next event tells it.
+	Unlinked func(ctx context.Context, lead UnlinkedLead) error
 }
 
 // Leads speaks of the leads in CRMs in the bot's own statuses: it reads and sets
@@ -188,13 +191,12 @@ func (s *Snapshot) leadStatus(lead crm.Lead, at linkAt) LeadStatus {
 // says why the fallback is none either, or is nil.
 func (l *Leads) unlinked(snapshot *Snapshot, lead crm.Lead, fallback error) error {
 	e := &Error{Kind: ErrNotLinked, Lead: lead, Err: fallback}
-	scope := ScopeKey{lead.Status.Source, lead.Status.Scope}
 	if i, ignored := snapshot.ignored[lead.Status]; ignored {
 		e.Message = fmt.Sprintf("it stands on %s (%q), which is ignored; link it to a status, or restore it and synchronise",
 			lead.Status, snapshot.state.Ignored[i].Name)
 	} else {
-		e.Message = fmt.Sprintf("it stands on %s, to which no status is linked; synchronise (%s was %s), or link it to a status",
-			lead.Status, scope, l.catalog.lastSynced(snapshot, scope))
+		e.Message = fmt.Sprintf("it stands on %s, to which no status is linked; link it to a status, or %s",
+			lead.Status, l.catalog.synchronise(snapshot, ScopeKey{lead.Status.Source, lead.Status.Scope}))
 	}
 	if fallback != nil {
 		e.Message += "; nor is there the fallback"

@@ -192,16 +192,22 @@ func (w *leadWorld) handle(ctx context.Context, change statuslink.LeadChange) er
 }
 
 // unlinked hears of leads on statuses that nobody linked, and sometimes synchronises.
-func (w *leadWorld) unlinked(ctx context.Context, lead statuslink.UnlinkedLead) {
+func (w *leadWorld) unlinked(ctx context.Context, lead statuslink.UnlinkedLead) error {
 	w.hear(lead.Lead.Ref, lead.Lead.Status)
 	w.count("unlinked")
 	w.mu.Lock()
 	knows := w.process.knowsOf(lead.Lead.Ref)
 	knows.reported = append(knows.reported, lead.Lead.Status)
+	calm := w.calm
 	w.mu.Unlock()
-	if w.chance(3) {
-		_, _ = w.syncer.Sync(ctx)
+	if !w.chance(3) {
+		return nil
 	}
+	_, err := w.syncer.Sync(ctx)
+	if calm {
+		return nil
+	}
+	return err
 }
 
 // lastKnown is what the bot knows of a lead. Of one that it took to be in the fallback

@@ -207,8 +207,8 @@ func (e *errand) aimFrom(lead crm.Lead) error {
 	link, ok := e.status.Target(scope.Source, scope.ID)
 	if !ok {
 		return &Error{Kind: ErrWrongScope, Message: fmt.Sprintf(
-			"the lead stands in %s, and the status is linked in %s only; link it to one of the lead's scope, or synchronise that (%s)",
-			e.snapshot.scopeLabel(scope), e.scopes(e.links()), e.leads.catalog.lastSynced(e.snapshot, scope))}
+			"the lead stands in %s, and the status is linked in %s only; link it to one of the lead's scope, or %s",
+			e.snapshot.scopeLabel(scope), e.scopes(e.links()), e.leads.catalog.synchronise(e.snapshot, scope))}
 	}
 	return e.put(link)
 }
@@ -223,15 +223,16 @@ func (e *errand) put(link Link) error {
 	if name == "" {
 		name = e.status.Name
 	}
-	what := "synchronise if it is there again, or link the status to another one"
+	what := "link the status to another one and make that the first with Catalog.Lead, or " +
+		e.leads.catalog.synchronise(e.snapshot, ScopeKey{link.Ref.Source, link.Ref.Scope})
 	for _, other := range e.status.Links {
 		if other.Ref.Source == link.Ref.Source && other.Ref.Scope == link.Ref.Scope && !other.Missing() {
 			what = fmt.Sprintf("make %s the first link with Catalog.Lead", other.Ref)
 			break
 		}
 	}
-	return &Error{Kind: ErrMissing, Message: fmt.Sprintf("%s (%q) is missing since %s (%s); %s", link.Ref, name,
-		link.MissingSince.Format(time.RFC3339), e.leads.catalog.lastSynced(e.snapshot, ScopeKey{link.Ref.Source, link.Ref.Scope}), what)}
+	return &Error{Kind: ErrMissing, Message: fmt.Sprintf("%s (%q) is missing since %s; %s",
+		link.Ref, name, link.MissingSince.Format(time.RFC3339), what)}
 }
 
 // move lets the CRM move the lead.
@@ -337,7 +338,7 @@ func (e *errand) notLinked() error {
 		has = "in " + e.scopes(e.status.Links) + " only"
 	}
 	return &Error{Kind: ErrNotLinked, Message: fmt.Sprintf(
-		"the status is linked %s; link it to one of %q, or synchronise that (%s)", has, source, e.leads.catalog.lastSyncedSource(e.snapshot, source))}
+		"the status is linked %s; link it to one of %q, or %s", has, source, e.leads.catalog.synchroniseSource(source))}
 }
 
 // scopes names the scopes of links for people.

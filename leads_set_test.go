@@ -85,37 +85,37 @@ func TestSetRefusesBeforeItWrites(t *testing.T) {
 			[]error{statuslink.ErrNotFound, crm.ErrNotFound},
 		},
 		"no link at all": {
-			chat, "bare", `statuslink: set status: lead umnico/` + chat.ID + `: "Без связей": not linked: the status is linked to no status of a CRM; link it to one of "umnico", or synchronise that (never synchronised)`,
+			chat, "bare", `statuslink: set status: lead umnico/` + chat.ID + `: "Без связей": not linked: the status is linked to no status of a CRM; link it to one of "umnico", or synchronise`,
 			[]error{statuslink.ErrNotLinked},
 		},
 		"no link to the source": {
 			chat, "lost", `statuslink: set status: lead umnico/` + chat.ID +
-				`: "Пропал": not linked: the status is linked in "General" (bitrix24/DEAL_STAGE) and "Подписки" (bitrix24/DEAL_STAGE_5) only; link it to one of "umnico", or synchronise that (never synchronised)`,
+				`: "Пропал": not linked: the status is linked in "General" (bitrix24/DEAL_STAGE) and "Подписки" (bitrix24/DEAL_STAGE_5) only; link it to one of "umnico", or synchronise`,
 			[]error{statuslink.ErrNotLinked},
 		},
 		"another pipeline": {
 			deal, "demo", `statuslink: set status: lead bitrix24/deal/` + deal.ID +
-				`: "Демо": wrong scope: the lead stands in "General" (bitrix24/DEAL_STAGE), and the status is linked in "Подписки" (bitrix24/DEAL_STAGE_5) only; link it to one of the lead's scope, or synchronise that (not synchronised since this process began)`,
+				`: "Демо": wrong scope: the lead stands in "General" (bitrix24/DEAL_STAGE), and the status is linked in "Подписки" (bitrix24/DEAL_STAGE_5) only; link it to one of the lead's scope, or synchronise`,
 			[]error{statuslink.ErrWrongScope},
 		},
 		"another kind of lead": {
 			sub, "operator", `statuslink: set status: lead bitrix24/deal/` + sub.ID +
-				`: "Диалог с оператором": wrong scope: the lead stands in "Подписки" (bitrix24/DEAL_STAGE_5), and the status is linked in "Лиды" (bitrix24/STATUS) only; link it to one of the lead's scope, or synchronise that (not synchronised since this process began)`,
+				`: "Диалог с оператором": wrong scope: the lead stands in "Подписки" (bitrix24/DEAL_STAGE_5), and the status is linked in "Лиды" (bitrix24/STATUS) only; link it to one of the lead's scope, or synchronise`,
 			[]error{statuslink.ErrWrongScope},
 		},
 		"several other scopes": {
 			lead, "lost", `statuslink: set status: lead bitrix24/lead/` + lead.ID +
-				`: "Пропал": wrong scope: the lead stands in "Лиды" (bitrix24/STATUS), and the status is linked in "General" (bitrix24/DEAL_STAGE) and "Подписки" (bitrix24/DEAL_STAGE_5) only; link it to one of the lead's scope, or synchronise that (not synchronised since this process began)`,
+				`: "Пропал": wrong scope: the lead stands in "Лиды" (bitrix24/STATUS), and the status is linked in "General" (bitrix24/DEAL_STAGE) and "Подписки" (bitrix24/DEAL_STAGE_5) only; link it to one of the lead's scope, or synchronise`,
 			[]error{statuslink.ErrWrongScope},
 		},
 		"missing": {
 			sub, "lost", `statuslink: set status: lead bitrix24/deal/` + sub.ID +
-				`: "Пропал": missing in the CRM: bitrix24/DEAL_STAGE_5/C5:LOSE ("Refused") is missing since 2026-08-20T11:00:00Z (not synchronised since this process began); synchronise if it is there again, or link the status to another one`,
+				`: "Пропал": missing in the CRM: bitrix24/DEAL_STAGE_5/C5:LOSE ("Refused") is missing since 2026-08-20T11:00:00Z; link the status to another one and make that the first with Catalog.Lead, or synchronise`,
 			[]error{statuslink.ErrMissing},
 		},
 		"missing, and another link stands in the scope": {
 			deal, "lost", `statuslink: set status: lead bitrix24/deal/` + deal.ID +
-				`: "Пропал": missing in the CRM: bitrix24/DEAL_STAGE/LOSE ("Lost") is missing since 2026-08-20T11:00:00Z (not synchronised since this process began); make bitrix24/DEAL_STAGE/APOLOGY the first link with Catalog.Lead`,
+				`: "Пропал": missing in the CRM: bitrix24/DEAL_STAGE/LOSE ("Lost") is missing since 2026-08-20T11:00:00Z; make bitrix24/DEAL_STAGE/APOLOGY the first link with Catalog.Lead`,
 			[]error{statuslink.ErrMissing},
 		},
 	} {

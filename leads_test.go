@@ -353,7 +353,7 @@ func TestReadRefuses(t *testing.T) {
 
 	_, err := r.leads.Read(t.Context(), unlinked)
 	wantLeadError(t, "unlinked", err, unlinked, `statuslink: read lead: lead bitrix24/deal/`+unlinked.ID+
-		`: not linked: it stands on bitrix24/DEAL_STAGE_2/C2:1, to which no status is linked; synchronise (bitrix24/DEAL_STAGE_2 was never synchronised), or link it to a status`, statuslink.ErrNotLinked)
+		`: not linked: it stands on bitrix24/DEAL_STAGE_2/C2:1, to which no status is linked; link it to a status, or let the client read bitrix24/DEAL_STAGE_2, which was never synchronised, and synchronise`, statuslink.ErrNotLinked)
 	var e *statuslink.Error
 	if errors.As(err, &e); e.Lead.Status != (crm.Ref{Source: "bitrix24", Scope: "DEAL_STAGE_2", ID: "C2:1"}) {
 		t.Errorf("the error has the Ref %v", e.Lead.Status)
@@ -417,7 +417,7 @@ func TestFallback(t *testing.T) {
 	lead = r.deal(2, "C2:1")
 	_, err = r.leads.Read(t.Context(), lead)
 	wantLeadError(t, "no such fallback", err, lead, `statuslink: read lead: lead bitrix24/deal/`+lead.ID+
-		`: not linked: it stands on bitrix24/DEAL_STAGE_2/C2:1, to which no status is linked; synchronise (bitrix24/DEAL_STAGE_2 was never synchronised), or link it to a status; nor is there the fallback: `+
+		`: not linked: it stands on bitrix24/DEAL_STAGE_2/C2:1, to which no status is linked; link it to a status, or let the client read bitrix24/DEAL_STAGE_2, which was never synchronised, and synchronise; nor is there the fallback: `+
 		`statuslink: "nowhere": not found: no status has this key or ID; the keys are "bare", "demo", "in-work", "lost", "new", "no-answer", "operator", "paid" and "refund"`, statuslink.ErrNotLinked, statuslink.ErrNotFound)
 }
 

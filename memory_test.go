@@ -226,7 +226,7 @@ func TestLastKnownOfUnlinkedStatuses(t *testing.T) {
 			f := newFollower(t, statuslink.LeadsOptions{
 				Fallback:  fallback,
 				LastKnown: func(context.Context, crm.LeadRef) (crm.Ref, bool, error) { return ref("acme", "99"), true, nil },
-				Unlinked:  func(context.Context, statuslink.UnlinkedLead) { reports++ },
+				Unlinked:  func(context.Context, statuslink.UnlinkedLead) error { reports++; return nil },
 			}, d)
 			f.start(d.hook)
 			d.put("7", "99")

@@ -34,36 +34,39 @@ func (s *syncedScopes) note(plan *Plan) {
 	}
 }
 
-// lastSynced says for people when the scope was last synchronised.
-func (c *Catalog) lastSynced(snapshot *Snapshot, key ScopeKey) string {
-	_, known := snapshot.Scope(key)
-	return c.synced.last(known, func(other ScopeKey) bool { return other == key })
+// synchronise says for people in which case a synchronisation may help with what a
+// scope lacks.
+func (c *Catalog) synchronise(snapshot *Snapshot, key ScopeKey) string {
+	if last := c.synced.last(func(other ScopeKey) bool { return other == key }); !last.IsZero() {
+		return again(last)
+	}
+	if _, known := snapshot.Scope(key); known {
+		return "synchronise"
+	}
+	return fmt.Sprintf("let the client read %s, which was never synchronised, and synchronise", key)
 }
 
-// lastSyncedSource does so for a source, of which it takes the scope that was
-// synchronised last.
-func (c *Catalog) lastSyncedSource(snapshot *Snapshot, source string) string {
-	known := slices.ContainsFunc(snapshot.state.Scopes, func(s Scope) bool { return s.Source == source })
-	return c.synced.last(known, func(other ScopeKey) bool { return other.Source == source })
+// synchroniseSource does so for a source.
+func (c *Catalog) synchroniseSource(source string) string {
+	if last := c.synced.last(func(other ScopeKey) bool { return other.Source == source }); !last.IsZero() {
+		return again(last)
+	}
+	return "synchronise"
 }
 
-// last says when the last of some scopes was synchronised; known says that one of
-// them was, by any process.
-func (s *syncedScopes) last(known bool, which func(ScopeKey) bool) string {
+func again(last time.Time) string {
+	return "synchronise again if something changed there since " + last.Format(time.RFC3339)
+}
+
+// last returns when the last of some scopes was synchronised by this process; zero for
+// never.
+func (s *syncedScopes) last(which func(ScopeKey) bool) (last time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var last time.Time
 	for key, at := range s.at {
 		if which(key) && at.After(last) {
 			last = at
 		}
 	}
-	switch {
-	case !last.IsZero():
-		return fmt.Sprintf("last synchronised %s", last.Format(time.RFC3339))
-	case known:
-		return "not synchronised since this process began"
-	default:
-		return "never synchronised"
-	}
+	return last
 }

@@ -30,38 +30,37 @@ func TestRefusalsNameTheLastSynchronisation(t *testing.T) {
 		leads, err := statuslink.NewLeads(r.catalog, nil, oneLead{r.fakes["acme"], crm.Ref{Source: "acme", Scope: scope, ID: "9"}})
 		r.must(err)
 		_, err = leads.Read(t.Context(), crm.LeadRef{Source: "acme", ID: "7"})
-		_, said, _ := strings.Cut(fmt.Sprint(err), " was ")
-		said, _, _ = strings.Cut(said, ")")
+		_, said, _ := strings.Cut(fmt.Sprint(err), "link it to a status, or ")
 		return said
 	}
 	want := func(when, scope, want string) {
 		t.Helper()
 		if got := text(scope); got != want {
-			t.Errorf("%s: %q was %s, want %s", when, scope, got, want)
+			t.Errorf("%s: for %q %q, want %q", when, scope, got, want)
 		}
 	}
 	five, six := []string{"5", "1 New", "2 Paid"}, []string{"6", "1 Demo", "2 Won"}
 	r.show("other", "1 New")
 	r.scoped("acme", five, six)
-	want("nothing was done", "5", "never synchronised")
+	want("nothing was done", "5", "let the client read acme/5, which was never synchronised, and synchronise")
 	plan := r.plan()
-	want("a plan was made", "5", "never synchronised")
+	want("a plan was made", "5", "let the client read acme/5, which was never synchronised, and synchronise")
 	_, err := r.syncer.Apply(t.Context(), plan)
 	r.must(err)
-	want("it was applied", "5", "last synchronised 2026-08-20T11:00:00Z")
-	want("it was applied", "7", "never synchronised")
+	want("it was applied", "5", "synchronise again if something changed there since 2026-08-20T11:00:00Z")
+	want("it was applied", "7", "let the client read acme/7, which was never synchronised, and synchronise")
 
 	r.now = r.now.Add(time.Hour)
 	_, err = r.syncer.Sync(t.Context())
 	r.must(err)
-	want("there was nothing to do", "5", "last synchronised 2026-08-20T12:00:00Z")
+	want("there was nothing to do", "5", "synchronise again if something changed there since 2026-08-20T12:00:00Z")
 
 	r.now = r.now.Add(time.Hour)
 	r.scoped("acme", five, []string{"6"}) // an empty list is not believed at once
 	_, err = r.syncer.Sync(t.Context())
 	r.must(err)
-	want("another scope is held", "5", "last synchronised 2026-08-20T13:00:00Z")
-	want("it is held", "6", "last synchronised 2026-08-20T12:00:00Z")
+	want("another scope is held", "5", "synchronise again if something changed there since 2026-08-20T13:00:00Z")
+	want("it is held", "6", "synchronise again if something changed there since 2026-08-20T12:00:00Z")
 
 	old := r.plan()
 	r.now = r.now.Add(time.Minute)
@@ -69,14 +68,14 @@ func TestRefusalsNameTheLastSynchronisation(t *testing.T) {
 	r.must(err)
 	_, err = r.syncer.Apply(t.Context(), old)
 	r.must(err)
-	want("an older plan was applied afterwards, which had nothing to do", "5", "last synchronised 2026-08-20T13:01:00Z")
+	want("an older plan was applied afterwards, which had nothing to do", "5", "synchronise again if something changed there since 2026-08-20T13:01:00Z")
 
 	r.now = r.now.Add(time.Hour)
 	r.scoped("acme", append(five, "2 Twice"), six) // is refused
 	if _, err = r.syncer.Sync(t.Context()); err == nil {
 		t.Error("no error of a list with two statuses of one ID")
 	}
-	want("the list was refused", "5", "last synchronised 2026-08-20T13:01:00Z")
+	want("the list was refused", "5", "synchronise again if something changed there since 2026-08-20T13:01:00Z")
 
 	r.now = r.now.Add(time.Hour)
 	r.fakes["acme"].Fail(crm.ErrUnavailable)
@@ -84,12 +83,12 @@ func TestRefusalsNameTheLastSynchronisation(t *testing.T) {
 	if err == nil {
 		t.Error("no error of a source that is down")
 	}
-	want("the source was down", "5", "last synchronised 2026-08-20T13:01:00Z")
+	want("the source was down", "5", "synchronise again if something changed there since 2026-08-20T13:01:00Z")
 
 	r.catalog, err = statuslink.NewCatalog(r.store, nil)
 	r.must(err)
-	want("after a restart", "5", "not synchronised since this process began")
-	want("after a restart", "7", "never synchronised")
+	want("after a restart", "5", "synchronise")
+	want("after a restart", "7", "let the client read acme/7, which was never synchronised, and synchronise")
 }
 
 // Where no status has a key, the error names what could be meant.

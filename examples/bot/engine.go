@@ -193,8 +193,9 @@ func describe(c *client, change statuslink.LeadChange) string {
 
 // unlinked is told of a lead on a status that the bot does not know yet. It could
 // synchronise here and now; this bot leaves it to its operator, and is silent.
-func (e *engine) unlinked(_ context.Context, lead statuslink.UnlinkedLead) {
+func (e *engine) unlinked(_ context.Context, lead statuslink.UnlinkedLead) error {
 	e.messenger.note("lead %s stands on %s %q, which is not linked: /sync", lead.Lead.Ref, lead.Lead.Status, lead.Status.Name)
+	return nil
 }
 
 // say writes to a client in the client's language.
