@@ -43,6 +43,9 @@ const (
 // not know them, or they are not to be read. [ErrNotFound] if no client of the source
 // is connected, and [errors.ErrUnsupported] if it keeps no history or cannot read.
 func (l *Leads) CatchUp(ctx context.Context, source, kind, position string, handle func(ctx context.Context, change LeadChange) error) (string, error) {
+	if err := l.notWithin(ctx, opCatchUp); err != nil {
+		return position, err
+	}
 	client, err := l.reader(source)
 	if err != nil {
 		return position, during(opCatchUp, err)
@@ -108,7 +111,7 @@ func (p *historyPart) add(entry crm.HistoryEntry) {
 	}
 	p.recent = append(p.recent, historyMark{entry.Position, event.At})
 	settled := p.newest.Add(-historyOverlap)
-	for len(p.recent) > 0 && !p.recent[0].at.After(settled) {
+	for len(p.recent) > 0 && (p.recent[0].at.IsZero() || !p.recent[0].at.After(settled)) {
 		p.safe, p.recent = p.recent[0].position, p.recent[1:]
 	}
 }
@@ -133,6 +136,9 @@ func (p *historyPart) next() (safe string) {
 // told of it yet. What the client's ListLeads may miss is missed. Leads that are gone
 // are not told. After an error call it again; what was told is not told again.
 func (l *Leads) Reconcile(ctx context.Context, source, kind string, handle func(ctx context.Context, change LeadChange) error) error {
+	if err := l.notWithin(ctx, opReconcile); err != nil {
+		return err
+	}
 	client, err := l.reader(source)
 	if err != nil {
 		return during(opReconcile, err)

@@ -63,10 +63,10 @@ func (l *Leads) followDefaults() {
 		l.opts.RetryDelay = time.Second
 	}
 	l.opts.TrustEvents = slices.Clone(l.opts.TrustEvents)
-	l.table, l.lanes = newLeadTable(l.opts.TableSize), newLanes()
+	l.table, l.lanes = newLeadTable(l.opts.TableSize), newLanes(l.opts.TrustEvents)
 	l.names = make(map[string]*statusNames, len(l.sources))
 	for _, source := range l.sources {
-		l.names[source] = newStatusNames()
+		l.names[source] = new(statusNames)
 	}
 }
 
@@ -124,6 +124,9 @@ func (l *Leads) followDefaults() {
 func (l *Leads) Follow(ctx context.Context, handle func(ctx context.Context, change LeadChange) error, sources ...crm.EventSource) error {
 	if handle == nil || len(sources) == 0 || slices.Contains(sources, nil) {
 		return &Error{Kind: ErrInvalid, Op: opFollow, Message: "a callback and a source of events are needed"}
+	}
+	if err := l.notWithin(ctx, opFollow); err != nil {
+		return err
 	}
 	var vias []string
 	for _, source := range sources {

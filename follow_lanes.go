@@ -18,7 +18,8 @@ type lanes struct {
 	free []*lane         // to be used again
 	runs map[string]*run // the Follow under way of each event source
 
-	followed bool // there was a Follow
+	followed bool     // there was a Follow
+	trusted  []string // sources whose events are believed
 }
 
 // lane is a lead's turn.
@@ -42,20 +43,17 @@ type task struct {
 
 	owed
 
-	tries    int           // how often it failed
-	failed   crm.Ref       // where the lead stood when the callback failed
-	counted  bool          // the failure under way is counted
-	wish     time.Duration // how long the CRM asked to wait
-	reported crm.Ref       // the unlinked status that was reported
+	tries   int           // how often it failed
+	failed  crm.Ref       // where the lead stood when the callback failed
+	counted bool          // the failure under way is counted
+	wish    time.Duration // how long the CRM asked to wait
+	letter  *LeadChange   // what the callback failed at for the last time
+	why     error         // the reason of the letter
 
 	set      setMark // the last success of setting the lead before it was looked at
 	spoken   bool    // something was told
 	from, to crm.Ref // where the lead went
 }
-
-// gone reports whether the event says that the lead is gone: no other one takes its
-// place, because a lead that cannot be read is told as gone by it only.
-func (t *task) gone() bool { return t.event.Kind == crm.EventLeadDeleted }
 
 // owed is what a task has to make good of those that were tried before.
 type owed struct {
@@ -67,10 +65,12 @@ type owed struct {
 	unkept bool
 	// shown is the newest MovedAt that the callback got, and that was not kept.
 	shown time.Time
+	// reported is the unlinked status that was reported.
+	reported crm.Ref
 }
 
-func newLanes() lanes {
-	return lanes{of: make(map[crm.LeadRef]*lane), runs: make(map[string]*run)}
+func newLanes(trusted []string) lanes {
+	return lanes{trusted: trusted, of: make(map[crm.LeadRef]*lane), runs: make(map[string]*run)}
 }
 
 // take holds the lane of the event's lead, or leaves the event to the one who does.
@@ -81,7 +81,9 @@ func (ls *lanes) take(event *crm.Event, via string) *lane {
 	if l == nil {
 		l = ls.add(event.Lead)
 	}
-	l.wait(event, via)
+	if !l.more || !ls.lasts(&l.next) {
+		l.wait(event, via)
+	}
 	if l.held {
 		return nil
 	}
@@ -148,13 +150,20 @@ func (ls *lanes) acquire(ctx context.Context, lead crm.LeadRef) (held *lane, wai
 	}
 }
 
+// lasts reports whether an event says that the lead is gone: no other one takes its
+// place, because a lead that cannot be read is told as gone by it only. Where events are
+// believed, the lead is not read, and the last one says how it is.
+func (ls *lanes) lasts(t *task) bool {
+	return t.event.Kind == crm.EventLeadDeleted && !slices.Contains(ls.trusted, t.event.Lead.Source)
+}
+
 // newer puts the event that came meanwhile in the place of the holder's.
 func (ls *lanes) newer(l *lane) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	if l.more && l.task.via != "" {
 		l.task.instead = true
-		if !l.task.gone() && l.next.event.Kind != crm.EventOther {
+		if !ls.lasts(&l.task) && l.next.event.Kind != crm.EventOther {
 			l.task.event, l.task.via = l.next.event, l.next.via
 		}
 		l.next, l.more = task{}, false
@@ -175,7 +184,7 @@ func (ls *lanes) park(l *lane) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	if l.task.via != "" { // otherwise it is asked for again
-		if !l.more || l.task.gone() || l.next.event.Kind == crm.EventOther {
+		if !l.more || ls.lasts(&l.task) || l.next.event.Kind == crm.EventOther {
 			l.next.event, l.next.via = l.task.event, l.task.via
 		}
 		l.next.owed = l.task.owed
@@ -215,8 +224,8 @@ func (ls *lanes) wake(l *lane) {
 func (ls *lanes) open(r *run, vias []string) ([]*lane, error) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	for _, via := range vias {
-		if ls.runs[via] != nil {
+	for i, via := range vias {
+		if ls.runs[via] != nil || slices.Contains(vias[:i], via) {
 			return nil, &Error{Kind: ErrDuplicate, Op: opFollow, Status: via, Message: fmt.Sprintf("events of %q are being followed already", via)}
 		}
 	}
@@ -258,9 +267,6 @@ func (ls *lanes) add(lead crm.LeadRef) *lane {
 // wait makes the event the one that comes next. Each is told by reading the lead, so
 // the latest is enough.
 func (l *lane) wait(event *crm.Event, via string) {
-	if l.more && l.next.gone() {
-		return
-	}
 	l.next = task{event: *event, via: via, owed: l.next.owed}
 	l.next.instead, l.more = l.more, true
 }

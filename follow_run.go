@@ -30,9 +30,9 @@ type run struct {
 
 	sources sync.WaitGroup // event sources, which may spawn
 	spawned sync.WaitGroup
-	waiting chan struct{} // full of the leads that wait to be told again
-	turns   chan struct{}
-	fed     chan struct{} // full of the leads that were read and are not told
+	waiting chan struct{}            // full of the leads that wait to be told again
+	turns   map[string]chan struct{} // by source of the lead: a slow CRM holds up no other
+	fed     chan struct{}            // full of the leads that were read and are not told
 
 	mu       sync.Mutex
 	panicked error
@@ -40,9 +40,26 @@ type run struct {
 }
 
 func newRun(ctx context.Context, l *Leads, handle func(ctx context.Context, change LeadChange) error) *run {
-	r := &run{leads: l, handle: handle, waiting: make(chan struct{}, mostWaiting), turns: make(chan struct{}, mostTurns), fed: make(chan struct{}, mostWaiting)}
-	r.ctx, r.cancel = context.WithCancel(ctx)
+	r := &run{
+		leads: l, handle: handle, waiting: make(chan struct{}, mostWaiting), fed: make(chan struct{}, mostWaiting),
+		turns: make(map[string]chan struct{}, len(l.sources)),
+	}
+	for _, source := range l.sources {
+		r.turns[source] = make(chan struct{}, mostTurns)
+	}
+	r.ctx, r.cancel = context.WithCancel(context.WithValue(ctx, withinKey{}, l))
 	return r
+}
+
+// withinKey is the key of the Leads that tell, in the context of what they tell.
+type withinKey struct{}
+
+// notWithin refuses what would wait for a lead that the caller is being told of.
+func (l *Leads) notWithin(ctx context.Context, op string) error {
+	if ctx.Value(withinKey{}) != l {
+		return nil
+	}
+	return &Error{Kind: ErrInvalid, Op: op, Message: "it was called with the context of a callback, and would wait for the lead that the callback holds; call it elsewhere, with another context"}
 }
 
 // spawn runs f in a goroutine of the run.
@@ -65,11 +82,11 @@ func (r *run) guard(f func()) {
 		}
 		r.mu.Lock()
 		if r.panicked == nil {
-			err, ok := value.(error)
-			if !ok {
-				err = fmt.Errorf("statuslink: the callback panicked: %v\n\n%s", value, debug.Stack())
+			if err, ok := value.(error); ok {
+				r.panicked = fmt.Errorf("statuslink: panicked while leads were told: %w\n\n%s", err, debug.Stack())
+			} else {
+				r.panicked = fmt.Errorf("statuslink: panicked while leads were told: %v\n\n%s", value, debug.Stack())
 			}
-			r.panicked = err
 		}
 		r.mu.Unlock()
 		r.cancel()
@@ -120,12 +137,13 @@ func (r *run) try(l *lane) {
 
 // tryInTurn is try with no more than a few others at the same time.
 func (r *run) tryInTurn(l *lane) {
-	if !r.turn() {
+	turn := r.turn(l)
+	if turn == nil {
 		r.leads.lanes.park(l)
 		return
 	}
 	done := func() bool {
-		defer func() { <-r.turns }()
+		defer func() { <-turn }()
 		return r.first(l)
 	}()
 	if done {
@@ -140,13 +158,14 @@ func (r *run) tryInTurn(l *lane) {
 	}
 }
 
-// turn waits for a turn; false if the run ends before.
-func (r *run) turn() bool {
+// turn waits for a turn, which is to be emptied afterwards; nil if the run ends before.
+func (r *run) turn(l *lane) chan struct{} {
+	turn := r.turns[l.task.event.Lead.Source]
 	select {
-	case r.turns <- struct{}{}:
-		return true
+	case turn <- struct{}{}:
+		return turn
 	case <-r.ctx.Done():
-		return false
+		return nil
 	}
 }
 
@@ -165,13 +184,17 @@ func (r *run) first(l *lane) (done bool) {
 // again tells of the lead after growing delays, until it is told or given up.
 func (r *run) again(l *lane) {
 	for done := false; !done; {
-		if !r.sleep(r.leads.delay(&l.task)) || !r.turn() {
+		var turn chan struct{}
+		if r.sleep(r.leads.delay(&l.task)) {
+			turn = r.turn(l)
+		}
+		if turn == nil {
 			r.leads.lanes.park(l)
 			return
 		}
 		r.leads.lanes.newer(l)
 		done = func() bool {
-			defer func() { <-r.turns }()
+			defer func() { <-turn }()
 			return r.first(l)
 		}()
 	}
@@ -204,17 +227,24 @@ func (l *Leads) delay(t *task) time.Duration {
 
 // tell tells of a lead, or gives it up. Its error says that it is to be told again.
 func (r *run) tell(t *task) error {
-	t.counted, t.wish = false, 0
+	t.counted, t.wish, t.letter = false, 0, nil
 	err := r.update(t)
-	if err == nil || r.ctx.Err() != nil {
+	switch {
+	case err == nil && t.letter != nil:
+		r.dead(r.ctx, *t.letter, t.why)
+		return nil
+	case err == nil || r.ctx.Err() != nil:
 		return err
 	}
 	var e *crm.Error
 	if errors.As(err, &e) {
 		t.wish = e.RetryAfter
 	}
-	if t.counted || !r.giveUp(t, crm.Ref{}) {
+	if t.letter == nil && (t.counted || !r.giveUp(t, crm.Ref{})) {
 		return err
+	}
+	if t.unkept { // the callback was told of what the memory has not
+		r.leads.table.doubt(t.event.Lead, t.to)
 	}
 	r.dead(r.ctx, LeadChange{LeadStatus: LeadStatus{Lead: crm.Lead{Ref: t.event.Lead}}, Event: t.event}, err)
 	return nil

@@ -195,6 +195,19 @@ func TestFollowGoesOnFromWhatSetSaid(t *testing.T) {
 			want: []string{"7: first <- paid"},
 		},
 		{
+			name: "a Set that is refused leaves the one before it one's own",
+			told: "1",
+			then: func(d *setDesk, f *follower, set func(string)) {
+				set("work")
+				d.refuses = true
+				if _, err := f.leads.Set(f.t.Context(), d.ref("7"), "paid"); err == nil {
+					f.t.Error("no error")
+				}
+				d.post(isMoved, "7", "2")
+			},
+			want: []string{"7: work <- first own"},
+		},
+		{
 			name: "the callback sets the lead, which a rule moves back",
 			told: "1",
 			then: func(d *setDesk, f *follower, set func(string)) {

@@ -2,6 +2,7 @@ package statuslink_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -36,5 +37,36 @@ func TestFollowShowsNoOlderStateAfterOneThatFailed(t *testing.T) {
 			t.Errorf("the callback was called %d times", failures)
 		}
 		f.wantTold("the newest state, and no older one", "7: paid")
+	})
+}
+
+// An event of after what was told is not given up for an answer of before it.
+func TestFollowReadsAgainWhereTheAnswerIsOlderThanTheEvent(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		d := newDesk(t, "acme", crmhook.Options{})
+		f := newFollower(t, statuslink.LeadsOptions{}, d)
+		f.start(d.hook)
+		defer f.stop()
+		at := time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
+		unix := func(at time.Time) string { return fmt.Sprint(at.Unix()) }
+		d.putAt("7", "2", at)
+		d.post(isMoved, "7", "2", unix(at))
+		f.wantTold("the first sight", "7: work")
+		d.putAt("7", "1", at.Add(-time.Minute)) // the old copy
+		d.post(isMoved, "7", "3", unix(at.Add(time.Minute)))
+		f.wantTold("the answer is of before what was told")
+		d.putAt("7", "3", at.Add(time.Minute))
+		pass(time.Minute)
+		f.wantTold("the last state", "7: paid <- work")
+
+		d.putAt("7", "1", at.Add(-time.Minute))
+		d.readings()
+		d.post(isMoved, "7", "1", unix(at)) // of before, too
+		pass(time.Hour)
+		f.wantTold("a late event")
+		if n := d.readings(); n != 1 {
+			t.Errorf("%d readings for a late event, want 1", n)
+		}
 	})
 }

@@ -113,14 +113,20 @@ func (r *run) stepOnce(ctx context.Context, t *task, old LeadState, told bool) (
 	case !t.shown.IsZero() && !lead.MovedAt.IsZero() && lead.MovedAt.Before(t.shown):
 		return old, errStaleCopy // it was shown a newer one, and is shown that again
 	case !old.MovedAt.IsZero() && !lead.MovedAt.IsZero() && lead.MovedAt.Before(old.MovedAt):
+		if event.At.After(old.MovedAt) && event.Status != old.Status {
+			return old, errStaleCopy // the event is of after what was told
+		}
 		return old, nil // what was told is newer
 	}
 	status, err := l.resolve(ctx, lead)
 	if err != nil && !errors.Is(err, ErrNotLinked) {
 		return old, err
 	}
-	next := LeadState{Status: lead.Status, StatusID: status.Status.ID, MovedAt: lead.MovedAt}
+	next := LeadState{Status: lead.Status, StatusID: status.Status.ID, MovedAt: lead.MovedAt.UTC()}
 	if same(old, next) && !t.unkept && !t.set.news(next.Status) {
+		if next.MovedAt.Equal(old.MovedAt) {
+			return old, nil // which need not be written again, however the memory spells it
+		}
 		return next, nil
 	}
 	if (err != nil || status.Fallback) && t.reported != lead.Status {
@@ -198,7 +204,7 @@ func (r *run) call(ctx context.Context, t *task, old LeadState, change LeadChang
 		return errSetMeanwhile
 	}
 	defer l.table.endTelling(lead)
-	change.Own = !change.Deleted && l.table.own(lead) == change.Lead.Status
+	change.Own = !change.Deleted && l.table.own(lead, change.Lead.Status)
 	if !change.Lead.MovedAt.IsZero() {
 		t.shown = change.Lead.MovedAt
 	}
@@ -210,8 +216,8 @@ func (r *run) call(ctx context.Context, t *task, old LeadState, change LeadChang
 		if !r.giveUp(t, change.Lead.Status) {
 			return err
 		}
-		t.counted = false
-		r.dead(ctx, change, err)
+		letter := change // a copy, so that only it is allocated
+		t.letter, t.why = &letter, err
 	}
 	t.spoken, t.from, t.to = true, old.Status, change.Lead.Status
 	return nil

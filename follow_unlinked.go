@@ -3,23 +3,26 @@ package statuslink
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/statuslink/statuslink/crm"
 )
 
-// listAge is how often the list of a source is read at most to find a name, and how
-// long that may take.
-const listAge = time.Minute
+const (
+	// listAge is how often the list of a source is read at most to find a name.
+	listAge = time.Minute
+	// listTime is how long that may take, while a lead waits for its name.
+	listTime = 20 * time.Second
+)
 
 // statusNames is what a source listed when an unlinked status was seen.
 type statusNames struct {
-	turn     chan struct{} // full while it is used
-	asked    time.Time
+	mu       sync.Mutex
+	reading  bool
+	read     time.Time // when the last reading ended
 	statuses map[crm.Ref]crm.Status
 }
-
-func newStatusNames() *statusNames { return &statusNames{turn: make(chan struct{}, 1)} }
 
 // report tells the developer of a lead on an unlinked status.
 func (r *run) report(ctx context.Context, lead crm.Lead) error {
@@ -41,38 +44,61 @@ func (r *run) report(ctx context.Context, lead crm.Lead) error {
 }
 
 // listed returns what the CRM's list says of a status. It reads the list if the last
-// time is listAge ago.
+// time is listAge ago, unless that is under way: only one lead waits for it.
 func (l *Leads) listed(ctx context.Context, ref crm.Ref) (crm.Status, bool, error) {
 	known := l.names[ref.Source]
 	client, err := l.client(ref.Source)
 	if known == nil || err != nil { // the CRM names a status of another source
 		return crm.Status{Ref: ref}, false, nil
 	}
-	select {
-	case known.turn <- struct{}{}:
-	case <-ctx.Done():
-		return crm.Status{}, false, ctx.Err()
-	}
-	defer func() { <-known.turn }()
-	if known.asked.IsZero() || time.Since(known.asked) >= listAge {
-		known.asked = time.Now()
-		limited, cancel := context.WithTimeout(ctx, listAge)
-		defer cancel()
-		listing, err := client.ListStatuses(limited)
+	if known.begin() {
+		l.list(ctx, client, known)
 		if ctx.Err() != nil {
 			return crm.Status{}, false, ctx.Err()
 		}
-		if err == nil {
-			known.statuses = make(map[crm.Ref]crm.Status, len(listing.Statuses))
-			for _, status := range listing.Statuses {
-				known.statuses[status.Ref] = status
-			}
-		} else {
-			l.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "source not read", slog.String("source", ref.Source), slog.Any("kind", kindOf(err)))
-		}
 	}
+	known.mu.Lock()
+	defer known.mu.Unlock()
 	if status, listed := known.statuses[ref]; listed {
 		return status, true, nil
 	}
 	return crm.Status{Ref: ref}, false, nil
+}
+
+// list reads the list of a client.
+func (l *Leads) list(ctx context.Context, client crm.Client, known *statusNames) {
+	var statuses map[crm.Ref]crm.Status
+	defer func() { known.end(statuses) }() // also if the client panics
+	ctx, cancel := context.WithTimeout(ctx, listTime)
+	defer cancel()
+	listing, err := client.ListStatuses(ctx)
+	if err != nil {
+		l.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "source not read", slog.String("source", client.Source()), slog.Any("kind", kindOf(err)))
+		return
+	}
+	statuses = make(map[crm.Ref]crm.Status, len(listing.Statuses))
+	for _, status := range listing.Statuses {
+		statuses[status.Ref] = status
+	}
+}
+
+// begin reports whether the caller is to read the list, and to call end.
+func (n *statusNames) begin() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.reading || !n.read.IsZero() && time.Since(n.read) < listAge {
+		return false
+	}
+	n.reading = true
+	return true
+}
+
+// end takes what was read; nil for nothing.
+func (n *statusNames) end(statuses map[crm.Ref]crm.Status) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.reading, n.read = false, time.Now()
+	if statuses != nil {
+		n.statuses = statuses
+	}
 }

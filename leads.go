@@ -212,9 +212,11 @@ func (l *Leads) client(source string) (crm.Client, error) {
 	return nil, &Error{Kind: ErrNotFound, Message: fmt.Sprintf("no client of the source %q is connected, only of %s", source, quoted(l.sources))}
 }
 
-// moved is told of each change of a lead that this process makes: before it is
-// written, as the CRM may tell of it before it answers, and afterwards, with where
-// the lead then stands. The zero Ref says that the change was surely not made.
+// moving is told of each change of a lead that this process is going to make, as the
+// CRM may tell of it before it answers. The zero Ref says that it was surely not made.
+func (l *Leads) moving(lead crm.LeadRef, to crm.Ref) { l.table.setMoving(lead, to) }
+
+// moved is told where the lead then stands.
 func (l *Leads) moved(lead crm.LeadRef, to crm.Ref) { l.table.setOwn(lead, to) }
 
 // set is told of each success of setting a lead's status.

@@ -116,7 +116,7 @@ func (r *laneRun) moves() iter.Seq[crm.Move] {
 				r.mu.Lock()
 				r.sent = append(r.sent, w)
 				r.mu.Unlock()
-				w.leads.moved(w.lead.Ref, w.to)
+				w.leads.moving(w.lead.Ref, w.to)
 				if !yield(crm.Move{Lead: w.lead.Ref, To: w.to}) {
 					return
 				}
@@ -154,7 +154,7 @@ func (r *laneRun) take(result crm.MoveResult) {
 	}
 	w := r.sent[0]
 	r.sent = r.sent[1:]
-	if result.Err != nil {
+	if concernsAll(result.Err) {
 		r.reason = result.Err
 	}
 	r.mu.Unlock()
@@ -242,7 +242,7 @@ func (r *laneRun) read(leads []crm.LeadRef) ([]crm.LeadResult, error) {
 	if err == nil {
 		return results, nil
 	}
-	if isAny(err, crm.ErrUnauthorized, crm.ErrForbidden, crm.ErrRateLimited, crm.ErrUnavailable) {
+	if concernsAll(err) {
 		return nil, err
 	}
 	results = make([]crm.LeadResult, len(leads))
@@ -250,4 +250,10 @@ func (r *laneRun) read(leads []crm.LeadRef) ([]crm.LeadResult, error) {
 		results[i].Err = err
 	}
 	return results, nil
+}
+
+// concernsAll reports whether an error is not about one lead, but about the CRM as a
+// whole.
+func concernsAll(err error) bool {
+	return isAny(err, crm.ErrUnauthorized, crm.ErrForbidden, crm.ErrRateLimited, crm.ErrUnavailable)
 }

@@ -640,3 +640,33 @@ func TestSetManyLooksUpEachWishWhenItIsTaken(t *testing.T) {
 		t.Errorf("%+v", results)
 	}
 }
+
+// endsEarly ends its runs behind the first refusal.
+type endsEarly struct{ mover }
+
+func (e endsEarly) MoveLeads(_ context.Context, moves iter.Seq[crm.Move], _ func(crm.MoveReport)) iter.Seq[crm.MoveResult] {
+	return func(yield func(crm.MoveResult) bool) {
+		for move := range moves {
+			yield(crm.MoveResult{Move: move, State: crm.MoveRefused, Err: &crm.Error{Kind: crm.ErrNotFound, Source: "amo", Message: "lead " + move.Lead.ID + " is gone"}})
+			return
+		}
+	}
+}
+
+// What was not sent does not have the error of another lead.
+func TestSetManyDoesNotBlameOtherLeads(t *testing.T) {
+	t.Parallel()
+	client := endsEarly{mover{newHandmade("amo", map[string]string{"1": "1", "2": "1"})}}
+	leads := handmadeLeads(t, map[string][]string{"new": {"amo/1"}, "work": {"amo/2"}}, client)
+	wishes := []statuslink.Wish{{Lead: crm.LeadRef{Source: "amo", ID: "1"}, Status: "work"}, {Lead: crm.LeadRef{Source: "amo", ID: "2"}, Status: "work"}}
+	var states []crm.MoveState
+	for result := range leads.SetMany(t.Context(), slices.Values(wishes), nil) {
+		states = append(states, result.State)
+		if result.State == crm.MoveNotSent && (errors.Is(result.Err, crm.ErrNotFound) || !errors.Is(result.Err, crm.ErrUnavailable)) {
+			t.Errorf("lead %s: %v", result.Wish.Lead.ID, result.Err)
+		}
+	}
+	if want := []crm.MoveState{crm.MoveRefused, crm.MoveNotSent}; !slices.Equal(states, want) {
+		t.Errorf("states %v, want %v", states, want)
+	}
+}

@@ -67,7 +67,7 @@ func (l *Leads) Set(ctx context.Context, lead crm.LeadRef, keyOrID string) (SetR
 		err = e.aim(ctx)
 	}
 	if err == nil && !e.there {
-		l.moved(lead, e.to)
+		l.moving(lead, e.to)
 		var after crm.Lead
 		after, err = e.move(ctx)
 		_, err = e.end(after, stateOf(err), err)
@@ -275,9 +275,9 @@ func (e *errand) end(after crm.Lead, state crm.MoveState, err error) (crm.MoveSt
 		e.leads.moved(e.lead.Ref, to)
 		e.leads.set(e.result)
 		return state, nil
-	case crm.MoveUnknown: // it may have been made, as moved was told before
+	case crm.MoveUnknown: // it may have been made, as moving was told before
 	default:
-		e.leads.moved(e.lead.Ref, crm.Ref{})
+		e.leads.moving(e.lead.Ref, crm.Ref{})
 	}
 	return state, e.failed(state, err)
 }

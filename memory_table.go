@@ -45,7 +45,8 @@ type leadRow struct {
 	movedAt  int64 // in microseconds since 1970; 0 for none
 	deleted  bool
 	own      unique.Handle[crm.Ref] // where this process moved it
-	ownAt    time.Time
+	moving   unique.Handle[crm.Ref] // where it may be moving it
+	ownAt    time.Time              // of the later of both
 	set      setMark
 	tellings uint32 // how many began since the row is there
 }
@@ -122,24 +123,34 @@ func (t *leadTable) store(lead crm.LeadRef, state LeadState) {
 	}
 }
 
-// setOwn keeps where this process moves a lead; the zero Ref says that it did not.
-func (t *leadTable) setOwn(lead crm.LeadRef, to crm.Ref) {
+// setMoving keeps where this process is going to move a lead; the zero Ref says that it
+// did not.
+func (t *leadTable) setMoving(lead crm.LeadRef, to crm.Ref) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if row := t.find(lead, to != crm.Ref{}); row != nil {
-		row.own, row.ownAt = unique.Make(to), time.Now()
+	row := t.find(lead, to != crm.Ref{})
+	if row == nil {
+		return
+	}
+	if row.moving = unique.Make(to); to != (crm.Ref{}) {
+		row.ownAt = time.Now()
 	}
 }
 
-// own returns where this process moved a lead lately, or the zero Ref.
-func (t *leadTable) own(lead crm.LeadRef) crm.Ref {
+// setOwn keeps where this process moved a lead.
+func (t *leadTable) setOwn(lead crm.LeadRef, to crm.Ref) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	row := t.find(lead, true)
+	row.own, row.moving, row.ownAt = unique.Make(to), noRef, time.Now()
+}
+
+// own reports whether this process moved a lead to a status lately.
+func (t *leadTable) own(lead crm.LeadRef, status crm.Ref) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	row := t.find(lead, false)
-	if row == nil || row.own == noRef || time.Since(row.ownAt) > ownAge {
-		return crm.Ref{}
-	}
-	return row.own.Value()
+	return row != nil && (row.own.Value() == status || row.moving.Value() == status) && time.Since(row.ownAt) <= ownAge
 }
 
 // setDone keeps that the lead was set from one status to another, or found to stand
@@ -180,6 +191,14 @@ func (t *leadTable) told(lead crm.LeadRef, set setMark, from, to crm.Ref) {
 		row.own = noRef // it was told, or left
 	}
 	row.set.to = noRef
+}
+
+// doubt keeps that the bot may know a lead to stand on a status, and may not.
+func (t *leadTable) doubt(lead crm.LeadRef, status crm.Ref) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	row := t.find(lead, true)
+	row.set = setMark{row.set.number + 1, noRef, unique.Make(status), true}
 }
 
 // beginTelling begins to tell that a lead, which was read after set, stands on a status;
@@ -254,7 +273,7 @@ func (t *leadTable) find(lead crm.LeadRef, create bool) *leadRow {
 		}
 		key.id = strings.Clone(key.id) // it may be a piece of a whole message
 		t.index[key] = i
-		t.rows[i] = leadRow{key: key, status: noRef, bot: noText, own: noRef, set: setMark{from: noRef, to: noRef}}
+		t.rows[i] = leadRow{key: key, status: noRef, bot: noText, own: noRef, moving: noRef, set: setMark{from: noRef, to: noRef}}
 	}
 	row := &t.rows[i]
 	row.before, row.next = -1, t.first

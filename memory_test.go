@@ -369,3 +369,75 @@ func TestMemoryThatDidNotKeepALeadThatCameBack(t *testing.T) {
 		f.wantTold("gone again", "7: gone <- ")
 	})
 }
+
+// What is given up is one letter, and what the memory did not keep of it is not forgotten.
+func TestMemoryThatFailsToTheEnd(t *testing.T) {
+	t.Parallel()
+	down := errors.New("the database is down")
+	for name, callback := range map[string]error{"the callback fails too": errBroken, "the callback goes well": nil} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				memory := newSharedMemory()
+				var dead letters
+				d := newDesk(t, "acme", crmhook.Options{})
+				f := newFollower(t, statuslink.LeadsOptions{Memory: memory, Retries: 2, DeadLetter: dead.take}, d)
+				f.start(d.hook)
+				defer f.stop()
+				d.put("7", "1")
+				d.post(isMoved, "7", "1")
+				f.wantTold("the first sight", "7: first")
+				memory.failWith(down)
+				f.failWith(func(statuslink.LeadChange) error { return callback })
+				d.put("7", "2")
+				d.post(isMoved, "7", "2")
+				pass(time.Hour)
+				dead.want(t, "one letter", "7: ")
+				memory.failWith(nil)
+				f.failWith(nil)
+				d.put("7", "1")
+				f.mu.Lock()
+				f.told = nil
+				f.mu.Unlock()
+				d.post(isMoved, "7", "1")
+				f.wantTold("the next event tells how it is", "7: first <- work")
+			})
+		})
+	}
+}
+
+// zonedMemory keeps what a database keeps that knows no zones, and counts.
+type zonedMemory struct {
+	states map[crm.LeadRef]statuslink.LeadState
+	writes int
+}
+
+func (m *zonedMemory) Update(ctx context.Context, lead crm.LeadRef, change func(context.Context, statuslink.LeadState) (statuslink.LeadState, error)) error {
+	old := m.states[lead]
+	next, err := change(ctx, old)
+	if err == nil && next != old {
+		next.MovedAt = next.MovedAt.Local()
+		m.states[lead] = next
+		m.writes++
+	}
+	return err
+}
+
+func TestMemoryIsWrittenForNews(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		d := newDesk(t, "acme", crmhook.Options{Workers: 1})
+		memory := &zonedMemory{states: make(map[crm.LeadRef]statuslink.LeadState)}
+		f := newFollower(t, statuslink.LeadsOptions{Memory: memory}, d)
+		f.start(d.hook)
+		defer f.stop()
+		d.putAt("7", "2", time.Date(2026, 8, 1, 12, 0, 0, 0, time.FixedZone("MSK", 3*60*60)))
+		for range 100 {
+			d.post(isChanged, "7")
+		}
+		f.wantTold("once", "7: work")
+		if memory.writes != 1 {
+			t.Errorf("%d writes for one change and 99 events that say nothing new", memory.writes)
+		}
+	})
+}
