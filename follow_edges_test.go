@@ -134,6 +134,7 @@ func TestNoCatchingUpWithinACallback(t *testing.T) {
 		defer f.stop()
 		d.put("7", "99")
 		d.post(isMoved, "7", "99")
+		synctest.Wait()
 		f.failAll()
 		d.put("8", "1")
 		d.post(isMoved, "8", "1")
@@ -225,7 +226,7 @@ func (listPanics) ListLeads(context.Context, crm.LeadQuery) iter.Seq2[crm.Lead, 
 	panic("сломано")
 }
 
-func readBehind(s []int) int { return s[len(s)] }
+func readBehind(s []int, i int) int { return s[i] }
 
 // A panic says where it happened, whatever its value is.
 func TestPanicsSayWhere(t *testing.T) {
@@ -241,7 +242,7 @@ func TestPanicsSayWhere(t *testing.T) {
 		}
 		text := caught(func() {
 			_, _ = f.leads.CatchUp(t.Context(), "acme", "", "0", func(context.Context, statuslink.LeadChange) error {
-				return fmt.Errorf("%d", readBehind(nil))
+				return fmt.Errorf("%d", readBehind(nil, 7))
 			})
 		})
 		if !strings.Contains(text, "out of range") || !strings.Contains(text, "readBehind") {
