@@ -25,10 +25,11 @@ const (
 // It returns the position to go on from, to be saved for the next time. Its client
 // has to be a [crm.HistoryReader]; for others there is [Leads.Reconcile].
 //
-// The empty position tells nothing and returns that of now: this is how to begin. A
-// saved one goes back far enough to hold what comes to light late, five minutes before
-// the latest entry. So the leads that moved last are told again if what was told of
-// them is known no more; see [Leads.Follow] for what is told.
+// The empty position tells nothing and returns that of now. This is how to begin: then
+// [Leads.Reconcile] tells the leads that are there. Save the position that is returned
+// each time; nothing else moves it. It goes back far enough to hold what comes to light
+// late, five minutes before the latest entry. So the leads that moved last are told
+// again if what was told of them is known no more; see [Leads.Follow] for what is told.
 //
 // Each lead is told as Follow tells it, with the same promises, repetitions and dead
 // letters, and one after another with what Follow tells of it. So it may run
@@ -123,9 +124,10 @@ func (p *historyPart) next() (safe string) {
 	return p.safe
 }
 
-// Reconcile tells what was missed while nobody followed, for CRMs that keep no
-// history: it lists all leads of the kind, and tells of each that does not stand where
-// it stood when it was told last. Its client has to be a [crm.LeadLister].
+// Reconcile tells what was missed while nobody followed, where the CRM keeps no history,
+// and what is there at the first start: it lists all leads of the kind, as [crm.LeadRef]
+// has it, and tells of each that does not stand where it stood when it was told last.
+// Its client has to be a [crm.LeadLister].
 //
 // What was told last is asked of [LeadsOptions.Memory], or of the table in memory and
 // then [LeadsOptions.LastKnown]. Without either of the options, every lead is told

@@ -24,7 +24,7 @@ type LeadChange struct {
 	// Deleted says that the lead is gone.
 	Deleted bool
 	// Known says that something is known of where the lead was: Previous is where it
-	// stood when it was told last, or as a later [SetResult] said, From of it if the
+	// stood when it was told last, or reported to Unlinked, or as a later [SetResult] said, From of it if the
 	// lead stands on its To, and To if not. It is zero if the lead was gone.
 	// PreviousStatus is the bot's status for it, zero if there was none or it is
 	// removed. What happened in between is not told.
@@ -76,7 +76,14 @@ func (l *Leads) followDefaults() {
 // a receiver's Accepting says when it has begun (see package crmhook).
 // It returns ctx.Err(), or why one of the sources ended, after all that it started
 // has ended. [ErrInvalid] without a source or a handle, [ErrDuplicate] if these Leads
-// follow one of the sources already.
+// follow one of the sources already, or it is given twice.
+//
+// To end without leaving anything for later, stop the server, wait until the sources
+// hand over no more and [Leads.Pending] is 0, and end ctx. Handle is called by as many
+// goroutines as the sources have workers, and by 8 more for each CRM. Handle, Unlinked
+// and DeadLetter may call [Leads.Set], but must not wait for a CatchUp, a Reconcile or
+// a Follow of these Leads, which wait for the lead that is told: called with the
+// context of handle, these return [ErrInvalid].
 //
 // What it promises:
 //
@@ -88,7 +95,7 @@ func (l *Leads) followDefaults() {
 //     An older state is never told after a newer one: the lead is read for each event.
 //     Therefore states that a lead passed through quickly may not be told singly, the
 //     last one always is. Where [crm.Lead.MovedAt] is known, an answer of the CRM that
-//     is older than what was told is not told.
+//     is older than what was told is not told, and asked for again if the event is newer.
 //   - Told is what is new: that the lead stands on another [crm.Ref] or in another
 //     status of the bot than was told last, that it was heard of for the first time
 //     (Known is false then, unless Set read it), and that it is gone. An event that
@@ -104,7 +111,7 @@ func (l *Leads) followDefaults() {
 //   - If handle returns an error, or the CRM cannot be asked, it is tried again after
 //     [LeadsOptions.RetryDelay], after twice as long, and so on up to a minute, or
 //     after as long as the CRM asked for; after [LeadsOptions.Retries] repetitions it
-//     goes to [LeadsOptions.DeadLetter], and the state counts as told. Repetitions
+//     goes to [LeadsOptions.DeadLetter], which says what counts as told. Repetitions
 //     tell how the lead stands by then; another status is counted anew. Other leads go
 //     on meanwhile, unless 1,024 wait for their repetition: then the sources wait, and
 //     events stay in their queues, which refuse when they are full.
@@ -117,7 +124,8 @@ func (l *Leads) followDefaults() {
 //     has linked statuses.
 //
 // That a lead is gone is told only if an event says so and, when it is read, the CRM
-// does not have it. A lead that cannot be found otherwise is not told.
+// does not have it. A lead that cannot be found otherwise is not told. Nor is what a CRM
+// loses of its events: call CatchUp or Reconcile from time to time as well.
 //
 // A panic of handle, or of what the options hold, comes up here after the other calls
 // have ended; its event is not told again.
@@ -152,6 +160,15 @@ func (l *Leads) Follow(ctx context.Context, handle func(ctx context.Context, cha
 	r.sources.Wait()
 	l.lanes.close(vias)
 	return r.end(ctx)
+}
+
+// Pending returns of how many leads something is to be told: that is told now, that
+// waits for its turn or its repetition, and that waits for the next Follow. What still
+// waits in the sources is not counted.
+func (l *Leads) Pending() int {
+	l.lanes.mu.Lock()
+	defer l.lanes.mu.Unlock()
+	return len(l.lanes.of)
 }
 
 // sourceEnded is why Follow ends before its ctx does.

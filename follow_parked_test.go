@@ -137,12 +137,18 @@ func TestRepetitionTellsWhatCameMeanwhile(t *testing.T) {
 			d.post(isMoved, "7", status)
 			d.post(isChanged, "7")
 		}
+		if n := f.leads.Pending(); n != 1 {
+			t.Errorf("%d leads are pending, want the one that waits for its repetition", n)
+		}
 		f.failWith(nil)
 		d.readings()
 		pass(time.Hour)
 		f.wantTold("all of it", "7: operator")
 		if n := d.readings(); n != 1 {
 			t.Errorf("%d readings for the repetition and what came meanwhile, want 1", n)
+		}
+		if n := f.leads.Pending(); n != 0 {
+			t.Errorf("%d leads are pending when all was told", n)
 		}
 	})
 }

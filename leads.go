@@ -26,13 +26,15 @@ type LeadsOptions struct {
 
 	// Memory keeps what was told of each lead; nil means a table in memory, of the
 	// TableSize leads that were heard of last, where 0 means 100,000. A lead takes
-	// about 200 bytes of it. Changes of one's own are always kept in the table.
+	// about 250 bytes of it. What Set did is always kept in the table. It has to hold
+	// more leads than are heard of while one of them is read and told, or an older
+	// state may be told after a newer one.
 	Memory    LeadMemory
 	TableSize int
 	// LastKnown, if it is not nil, is asked where a lead stood, as the bot knows it, if
 	// the table has nothing of the lead: after a restart, mostly. It is called by
-	// several goroutines at once, and not if there is a Memory. Its error is treated
-	// as one of the callback. A lead on a status that is not linked is told by Fallback,
+	// several goroutines at once, and not if there is a Memory. If it fails, it is tried
+	// again as if the lead could not be read. A lead on a status that is not linked is told by Fallback,
 	// or reported to Unlinked, again after a restart.
 	LastKnown func(ctx context.Context, lead crm.LeadRef) (status crm.Ref, known bool, err error)
 	// TrustEvents are the sources whose events are believed: the status that an event
@@ -48,14 +50,14 @@ type LeadsOptions struct {
 	Retries    int
 	RetryDelay time.Duration
 	// DeadLetter gets what was given up, with the last error. If the callback
-	// failed, the state counts as told afterwards; if the lead could not be read,
-	// change has its Lead.Ref and Event only and the next event tells it. At once
-	// comes what is of a source without a client that can read leads. Nil means that
-	// Logger hears of it, without the error's text. It is called by several
-	// goroutines at once.
+	// failed, the state counts as told afterwards. Otherwise the lead, the Memory, the
+	// store or LastKnown could not be asked, or Unlinked failed: change has Lead.Ref and
+	// Event only, nothing counts as told, and the next event tells it. At once comes
+	// what is of a source without a client that can read leads. Nil means that Logger
+	// hears of it, without the error's text. It is called by several goroutines at once.
 	DeadLetter func(ctx context.Context, change LeadChange, err error)
 	// Unlinked hears of each lead on a status that no status of the bot is linked to,
-	// once for each time that it comes there. The lead left the status that was told
+	// at least once for each time that it comes there. The lead left the status that was told
 	// last, which nothing else tells unless there is a Fallback. Nil means that Logger
 	// hears of it. It is called by several goroutines at once, but for one lead in turn
 	// with the callback, and may synchronise. Its error is treated as one of the
@@ -116,7 +118,8 @@ func NewLeads(catalog *Catalog, opts *LeadsOptions, clients ...crm.Client) (*Lea
 type LeadStatus struct {
 	// Lead is what the CRM said, with the Ref on which the lead stands.
 	Lead crm.Lead
-	// Status is the bot's status.
+	// Status is the bot's status. It shares its slices with the catalog, and must not be
+	// modified.
 	Status Status
 	// Outcome is what the CRM last said of the status on which the lead stands, as
 	// the Base of its link has it; where it said nothing, that of Status.

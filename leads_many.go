@@ -59,8 +59,8 @@ const mostTaken = 5000
 // new is sent, and what is in flight is waited for.
 //
 // progress may be nil. It is called by the goroutine that loops over the results,
-// with the counts of all CRMs together, and once with a final report, which accounts
-// for every wish taken. No goroutine is left then.
+// after each change of the counts, which are those of all CRMs together, and once with
+// a final report, which accounts for every wish taken. No goroutine is left then.
 func (l *Leads) SetMany(ctx context.Context, wishes iter.Seq[Wish], progress func(crm.MoveReport)) iter.Seq[WishResult] {
 	return func(yield func(WishResult) bool) {
 		next, stop := iter.Pull(wishes)

@@ -23,7 +23,7 @@ type SetResult struct {
 	// lead at the same time, Follow reads the lead again and tells how it stands.
 	From, To crm.Ref
 	// FromStatus and ToStatus are the bot's statuses for From and To, zero where
-	// none is linked.
+	// none is linked. They must not be modified.
 	FromStatus, ToStatus Status
 	// Changed reports that the lead came to stand on To after it was read, mostly
 	// because the CRM was asked to move it. It is false where the lead was read to stand
@@ -46,13 +46,17 @@ type SetResult struct {
 // The error is an [*Error] with the lead, as it was read, and the status. Before
 // anything is written it is
 //
-//   - [ErrNotFound] if there is no such status, no client of the lead's source, or
-//     no such lead;
+//   - [ErrNotFound] if there is no such status, or no client of the lead's source; if
+//     there is no such lead, it is [crm.ErrNotFound] as well;
 //   - [errors.ErrUnsupported] if the client cannot move leads, or cannot read them
 //     and the status is linked in several scopes of the source;
 //   - [ErrNotLinked] if the status has no link to the source;
 //   - [ErrWrongScope] if it has, but none in the lead's scope;
-//   - [ErrMissing] if the CRM does not list the linked status any more.
+//   - [ErrMissing] if the CRM does not list the linked status any more, as the last
+//     synchronisation found. Clients of this module also look at a list that they read
+//     a moment ago: what that does not hold is [crm.ErrNotFound].
+//
+// It may be called by the callback of [Leads.Follow].
 //
 // Afterwards it has the kind of package crm that the client gave it, such as
 // [crm.ErrNotApplied] if the CRM said yes and left the lead where it stood. Where it

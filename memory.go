@@ -7,8 +7,10 @@ import (
 	"github.com/statuslink/statuslink/crm"
 )
 
-// LeadState is what [Leads.Follow] knows of a lead: what it told last. The zero
-// value knows nothing. It is comparable, and may be kept as JSON or in columns.
+// LeadState is what [Leads.Follow] knows of a lead: what it told last, or reported to
+// [LeadsOptions.Unlinked]. The zero
+// value knows nothing. It is comparable, but for MovedAt, whose time zone may get lost
+// on the way: compare that with Equal. It may be kept as JSON or in columns.
 type LeadState struct {
 	// Status is where the lead stood. It stands there too if nothing was told because
 	// no status of the bot was linked to it; StatusID is empty then.
@@ -16,7 +18,8 @@ type LeadState struct {
 	// StatusID is the ID of the bot's status.
 	StatusID string `json:"statusId,omitempty"`
 	// MovedAt is [crm.Lead.MovedAt], zero where the CRM does not say. A state that is
-	// older is never told. At least whole seconds of it have to be kept.
+	// older is never told. At least whole seconds of it have to be kept; cut it, and do
+	// not round.
 	MovedAt time.Time `json:"movedAt,omitzero"`
 	// Deleted says that the lead is gone. Nothing else is set then.
 	Deleted bool `json:"deleted,omitempty"`
@@ -40,7 +43,9 @@ type LeadMemory interface {
 	// this process or another; those of different leads must not wait for each other.
 	// In a database this is a transaction with a lock on the lead's row, or an
 	// advisory one where there is no row yet. change takes as long as reading the
-	// lead and the callback of [Leads.Follow] take.
+	// lead and the callback of [Leads.Follow] take; for a lead on an unlinked status
+	// also as long as reading the CRM's list, which is given up after 20 seconds, and
+	// [LeadsOptions.Unlinked]. So what change calls must not call Update for the lead.
 	//
 	// change is called with ctx or one made of it, which the callback gets: if it
 	// holds the transaction, what the callback writes there and the state are kept

@@ -19,7 +19,7 @@ type known struct {
 
 const (
 	hintWebhook = "check the webhook, or make a new one, under Developer resources"
-	hintRights  = "the webhook's owner lacks a right, or the portal's plan has no REST API"
+	hintRights  = "the webhook's owner, or the user who signed in, lacks a right, or the portal's plan has no REST API"
 	hintApp     = "check the application's ClientID and ClientSecret, and whether the portal has it installed"
 	hintScope   = `the webhook needs the scope "crm"`
 )

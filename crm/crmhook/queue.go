@@ -29,7 +29,8 @@ var errExit = errors.New("handle ended its goroutine")
 // stays in the queue, in order, and the next Run begins with it; so each accepted
 // event is handed over once as long as the process lives and runs Run.
 // What still waits when the process ends is lost. To lose nothing, stop the server
-// first, and end ctx when [Stats] says that all accepted ones were handled. An
+// first, and end ctx when [Stats] says that all accepted ones were handled; where
+// statuslink.Leads.Follow handles them, see there for what it still has to tell. An
 // event whose handle was under way when ctx ended was handed over.
 //
 // A second Run at the same time returns an error at once. A panic of handle comes
