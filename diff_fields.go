@@ -105,10 +105,10 @@ func mergeField[T comparable](f *fieldMerge, field Field, bot, base *T, said T, 
 	case *bot == *base:
 		*bot = said
 	case f.m.policy.Conflict == CRMWins:
-		report(FindingConflict, "both sides changed it, and the CRM's is taken")
+		report(FindingConflict, "the CRM changed it, the bot's is its own, and the CRM's is taken")
 		*bot = said
 	default:
-		report(FindingConflict, "both sides changed it, and the bot's is kept")
+		report(FindingConflict, "the CRM changed it, the bot's is its own, and is kept; Catalog.Follow takes the CRM's")
 		if f.m.policy.Conflict == Leave {
 			return
 		}

@@ -167,6 +167,9 @@ func (m *merger) linkByName(src *source, sc *scope, i, r int) {
 	src.at[r] = place{at, true}
 	sc.added = append(sc.added, addedLink{at, r})
 	op := Operation{Kind: OpLink, Ref: row.Ref, Status: m.ref(i), Reason: "they have the same name"}
+	if m.fold(row.Name) != m.fold(m.at(i).Name) {
+		op.Reason = fmt.Sprintf("%q is an alias of it", row.Name)
+	}
 	op.Changes = m.mergeValues(sc, at, row)
 	sc.act(at, op)
 }

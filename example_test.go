@@ -58,7 +58,7 @@ func Example() {
 	//   scope                              the list is read for the first time
 	//   link    Первичное касание  710201  color "" -> "#9E9E9E": they have the same name
 	//   create  В работе           710205  no status has this name
-	//   link    Paid               710231  color "" -> "#27AE60": they have the same name
+	//   link    Paid               710231  color "" -> "#27AE60": "Оплачено ✅" is an alias of it
 	// Findings
 	//      differs  umnico  710231  name "Paid" in the bot, "Оплачено ✅" in the CRM; the bot's is kept
 	// 5 operations: 2 scope, 2 link, 1 create
