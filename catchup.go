@@ -180,11 +180,8 @@ func (l *Leads) tellAll(ctx context.Context, client crm.Client, events []crm.Eve
 			leads[i] = events[i].Lead
 		}
 		var err error
-		if results, err = bulk.ReadLeads(ctx, leads); err != nil {
+		if results, err = readLeads(ctx, bulk, client.Source(), leads); err != nil {
 			return err
-		}
-		if len(results) != len(leads) {
-			return badResults(client.Source())
 		}
 	}
 	r := newRun(ctx, l, handle)

@@ -245,20 +245,23 @@ func readLead(ctx context.Context, client crm.Client, lead crm.LeadRef) (crm.Lea
 	if reader, ok := client.(crm.LeadReader); ok {
 		return reader.ReadLead(ctx, lead)
 	}
-	results, err := client.(crm.BulkReader).ReadLeads(ctx, []crm.LeadRef{lead})
+	results, err := readLeads(ctx, client.(crm.BulkReader), lead.Source, []crm.LeadRef{lead})
 	if err != nil {
 		return crm.Lead{}, err
-	}
-	if len(results) != 1 {
-		return crm.Lead{}, badResults(lead.Source)
 	}
 	return results[0].Lead, results[0].Err
 }
 
-// badResults is what a client did that gave another number of results than it was
-// asked for.
-func badResults(source string) error {
-	return &crm.Error{Kind: crm.ErrBadResponse, Source: source, Op: "read leads", Message: "the client gave another number of results than it was asked for"}
+// readLeads reads many leads, and returns one result for each.
+func readLeads(ctx context.Context, client crm.BulkReader, source string, leads []crm.LeadRef) ([]crm.LeadResult, error) {
+	results, err := client.ReadLeads(ctx, leads)
+	if err == nil && len(results) != len(leads) {
+		return nil, &crm.Error{
+			Kind: crm.ErrBadResponse, Source: source, Op: "read leads",
+			Message: fmt.Sprintf("the client gave %d results for %d leads", len(results), len(leads)),
+		}
+	}
+	return results, err
 }
 
 // about says in an error what was being done with which lead, and to bring it into

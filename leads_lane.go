@@ -235,15 +235,9 @@ func (r *laneRun) read(leads []crm.LeadRef) ([]crm.LeadResult, error) {
 	if !ok {
 		return readSingly(r.ctx, r.lane.client.(crm.LeadReader), leads)
 	}
-	results, err := reader.ReadLeads(r.ctx, leads)
-	if err == nil && len(results) != len(leads) {
-		err = badResults(r.lane.source)
-	}
-	if err == nil {
-		return results, nil
-	}
-	if concernsAll(err) {
-		return nil, err
+	results, err := readLeads(r.ctx, reader, r.lane.source, leads)
+	if err == nil || concernsAll(err) {
+		return results, err
 	}
 	results = make([]crm.LeadResult, len(leads))
 	for i := range results {

@@ -321,7 +321,7 @@ func (r *manyRun) settle(w *manyWish) {
 	if r.last[w.wish.Lead] == w {
 		delete(r.last, w.wish.Lead)
 	}
-	if next := w.behind; next != nil && !next.settled && r.ended == nil && next.lane.ended == nil {
+	if next := w.behind; next != nil && !next.settled {
 		next.lane.pending = append(next.lane.pending, next)
 	}
 }

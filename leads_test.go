@@ -446,3 +446,25 @@ func (b bulkOnly) MoveLeads(ctx context.Context, moves iter.Seq[crm.Move], _ fun
 		}
 	}
 }
+
+// miscounts is a client that gives another number of results than it was asked for.
+type miscounts struct{ bulkReader }
+
+func (m miscounts) ReadLeads(ctx context.Context, leads []crm.LeadRef) ([]crm.LeadResult, error) {
+	results, err := m.bulkReader.ReadLeads(ctx, leads)
+	return append(results, crm.LeadResult{}), err
+}
+
+func TestMiscountedResultsAreNotBelieved(t *testing.T) {
+	t.Parallel()
+	leads := handmadeLeads(t, map[string][]string{"new": {"amo/1"}, "work": {"amo/2", "amo/x/2"}}, miscounts{bulkReader{mover{newHandmade("amo", map[string]string{"7": "1"})}}})
+	lead := crm.LeadRef{Source: "amo", ID: "7"}
+	if _, err := leads.Read(t.Context(), lead); !errors.Is(err, crm.ErrBadResponse) {
+		t.Errorf("read: %v", err)
+	}
+	for result := range leads.SetMany(t.Context(), slices.Values([]statuslink.Wish{{Lead: lead, Status: "work"}}), nil) {
+		if !errors.Is(result.Err, crm.ErrBadResponse) {
+			t.Errorf("set many: %v", result.Err)
+		}
+	}
+}
