@@ -76,7 +76,7 @@ func (w *leadWorld) settle() {
 	w.calm = true
 	w.mu.Unlock()
 	pass(time.Hour)
-	if !w.copies { // an older answer is taken for what the event led to
+	if !w.copies { // an older answer may be what was told last, so that nothing seems to be new
 		w.judgeEvents()
 	}
 	w.stop()
