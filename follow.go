@@ -96,7 +96,7 @@ func (l *Leads) followDefaults() {
 //     Therefore states that a lead passed through quickly may not be told singly, the
 //     last one always is. Where [crm.Lead.MovedAt] is known, an answer of the CRM that
 //     is older than what was told is not told, and asked for again if the event is newer.
-//     One that is older than the event, and what was told, cannot be seen through.
+//     An old answer that says what was told last looks like no change.
 //   - Told is what is new: that the lead stands on another [crm.Ref] or in another
 //     status of the bot than was told last, that it was heard of for the first time
 //     (Known is false then, unless Set read it), and that it is gone. An event that
