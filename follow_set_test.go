@@ -19,6 +19,7 @@ type setDesk struct {
 	onAnswer func() // once: after a lead was read, before the answer comes
 	refuses  bool   // says yes, and leaves leads where they stand
 	tells    bool   // sends an event for each move before it answers
+	slow     string // the lead whose move takes a minute
 }
 
 func (d *setDesk) ReadLead(ctx context.Context, lead crm.LeadRef) (crm.Lead, error) {
@@ -31,6 +32,9 @@ func (d *setDesk) ReadLead(ctx context.Context, lead crm.LeadRef) (crm.Lead, err
 }
 
 func (d *setDesk) MoveLead(ctx context.Context, move crm.Move) (crm.Lead, error) {
+	if move.Lead.ID == d.slow {
+		time.Sleep(time.Minute)
+	}
 	if !d.refuses {
 		d.put(move.Lead.ID, move.To.ID)
 	}
@@ -296,6 +300,51 @@ func TestFollowGoesOnFromWhatSetSaid(t *testing.T) {
 					d.put("7", "1")
 				}
 				set("paid")
+			},
+			want: []string{"7: paid <- first own"},
+		},
+		{
+			name: "it is set by two calls at the same time, and comes where it was told last",
+			told: "3",
+			then: func(d *setDesk, _ *follower, set func(string)) {
+				d.put("7", "1")
+				d.onAnswer = func() {
+					set("work")
+					d.put("7", "1")
+				}
+				set("paid")
+			},
+			want: []string{"7: paid <- first own"},
+		},
+		{
+			name: "a result of many comes after what was told since",
+			told: "1",
+			then: func(d *setDesk, f *follower, _ func(string)) {
+				d.put("8", "1")
+				d.slow = "8"
+				time.AfterFunc(10*time.Second, func() {
+					d.put("7", "2")
+					d.post(isMoved, "7", "2")
+				})
+				wishes := []statuslink.Wish{{Lead: d.ref("8"), Status: "paid"}, {Lead: d.ref("7"), Status: "paid"}}
+				for result := range f.leads.SetMany(f.t.Context(), slices.Values(wishes), nil) {
+					f.must(result.Err)
+				}
+			},
+			want: []string{"7: work <- first", "7: work <- paid"},
+		},
+		{
+			name: "with a memory there is no reading either where both said the same",
+			opts: statuslink.LeadsOptions{Memory: newSharedMemory()},
+			told: "1",
+			then: func(d *setDesk, f *follower, set func(string)) {
+				d.tells = true
+				set("paid")
+				d.readings()
+				pass(time.Hour)
+				if n := d.readings(); n != 0 {
+					f.t.Errorf("%d readings", n)
+				}
 			},
 			want: []string{"7: paid <- first own"},
 		},

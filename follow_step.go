@@ -113,7 +113,7 @@ func (r *run) stepOnce(ctx context.Context, t *task, old LeadState, told bool) (
 	case !t.shown.IsZero() && !lead.MovedAt.IsZero() && lead.MovedAt.Before(t.shown):
 		return old, errStaleCopy // it was shown a newer one, and is shown that again
 	case !old.MovedAt.IsZero() && !lead.MovedAt.IsZero() && lead.MovedAt.Before(old.MovedAt):
-		if event.At.After(old.MovedAt) && event.Status != old.Status {
+		if event.At.After(old.MovedAt) {
 			return old, errStaleCopy // the event is of after what was told
 		}
 		return old, nil // what was told is newer
