@@ -17,6 +17,7 @@ import (
 type setDesk struct {
 	*crmDesk
 	onAnswer func() // once: after a lead was read, before the answer comes
+	onMoved  func() // once: after a lead was moved, before the answer comes
 	refuses  bool   // says yes, and leaves leads where they stand
 	tells    bool   // sends an event for each move before it answers
 	slow     string // the lead whose move takes a minute
@@ -42,7 +43,12 @@ func (d *setDesk) MoveLead(ctx context.Context, move crm.Move) (crm.Lead, error)
 		d.post(isMoved, move.Lead.ID, move.To.ID)
 		synctest.Wait()
 	}
-	return d.crmDesk.ReadLead(ctx, move.Lead)
+	moved, err := d.crmDesk.ReadLead(ctx, move.Lead)
+	if then := d.onMoved; then != nil {
+		d.onMoved = nil
+		then()
+	}
+	return moved, err
 }
 
 func (d *setDesk) ListLeads(ctx context.Context, _ crm.LeadQuery) iter.Seq2[crm.Lead, error] {
@@ -302,6 +308,19 @@ func TestFollowGoesOnFromWhatSetSaid(t *testing.T) {
 				set("paid")
 			},
 			want: []string{"7: paid <- first own"},
+		},
+		{
+			name: "an event of where it was told last comes before Set returns, and is true by then",
+			told: "1",
+			then: func(d *setDesk, f *follower, set func(string)) {
+				d.onMoved = func() {
+					d.put("7", "1")
+					d.post(isMoved, "7", "1")
+					f.wantTold("nothing new yet")
+				}
+				set("paid")
+			},
+			want: []string{"7: first <- paid"},
 		},
 		{
 			name: "it is set by two calls at the same time, and comes where it was told last",

@@ -85,7 +85,7 @@ func (r *run) step(ctx context.Context, t *task, old LeadState, told bool) (next
 		t.set = table.lastSet(lead)
 		next, err = r.stepOnce(ctx, t, old, told)
 		again := errors.Is(err, errSetMeanwhile) ||
-			err == nil && !t.spoken && table.lastSet(lead).number != t.set.number // it may be news now
+			err == nil && !t.spoken && !table.looked(lead, t.set) // it may be news now
 		if !again {
 			return next, err
 		}

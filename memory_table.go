@@ -48,7 +48,7 @@ type leadRow struct {
 	moving   unique.Handle[crm.Ref] // where it may be moving it
 	ownAt    time.Time              // of the later of both
 	set      setMark
-	tellings uint32 // how many began since the row is there
+	tellings uint32 // how many began since the row is there, or ended without news
 }
 
 // setMark is the last success of setting a lead's status, whose result is what the
@@ -206,13 +206,32 @@ func (t *leadTable) doubt(lead crm.LeadRef, status crm.Ref) {
 func (t *leadTable) beginTelling(lead crm.LeadRef, set setMark, status crm.Ref) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if row := t.find(lead, false); row != nil {
-		if row.set.number != set.number {
-			return false
-		}
-		row.tellings++
+	if !t.looks(lead, set) {
+		return false
 	}
 	t.telling[lead] = status
+	return true
+}
+
+// looked notes that there was nothing to tell of a lead that was looked at after set;
+// false if it was set again since.
+func (t *leadTable) looked(lead crm.LeadRef, set setMark) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.looks(lead, set)
+}
+
+// looks counts that a lead was looked at after set; false if it was set again since.
+// The caller holds mu.
+func (t *leadTable) looks(lead crm.LeadRef, set setMark) bool {
+	row := t.find(lead, false)
+	if row == nil {
+		return true
+	}
+	if row.set.number != set.number {
+		return false
+	}
+	row.tellings++
 	return true
 }
 
@@ -234,7 +253,7 @@ func (t *leadTable) tally(lead crm.LeadRef) tally {
 	return tally{row.set.number, row.tellings}
 }
 
-// overlapped reports whether the lead was told of, or set by others, while it was set
+// overlapped reports whether the lead was looked at, or set by others, while it was set
 // to a status, so that the bot may not know which of it is the newer.
 func (t *leadTable) overlapped(lead crm.LeadRef, since tally, from, to crm.Ref) bool {
 	t.mu.Lock()
