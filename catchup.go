@@ -154,12 +154,13 @@ func (l *Leads) Reconcile(ctx context.Context, source, kind string, handle func(
 	}
 	r := newRun(ctx, l, handle)
 	defer r.cancel()
+	repeats := l.table.repeats.Load()
 	err = r.withAll(ctx, func() error {
 		for lead, err := range lister.ListLeads(r.ctx, crm.LeadQuery{Kind: kind}) {
 			if err != nil {
 				return err
 			}
-			if !r.tellRead(crm.Event{Source: source, Lead: lead.Ref}, lead) {
+			if !r.tellRead(crm.Event{Source: source, Lead: lead.Ref}, lead, repeats) {
 				break
 			}
 		}
@@ -174,6 +175,7 @@ func (l *Leads) tellAll(ctx context.Context, client crm.Client, events []crm.Eve
 		return ctx.Err()
 	}
 	var results []crm.LeadResult
+	repeats := l.table.repeats.Load()
 	if bulk, ok := client.(crm.BulkReader); ok {
 		leads := make([]crm.LeadRef, len(events))
 		for i := range events {
@@ -195,7 +197,7 @@ func (l *Leads) tellAll(ctx context.Context, client crm.Client, events []crm.Eve
 			if results != nil && errors.Is(results[i].Err, crm.ErrNotFound) {
 				continue
 			}
-			if !r.tellRead(events[i], read) {
+			if !r.tellRead(events[i], read, repeats) {
 				break
 			}
 		}
@@ -213,9 +215,9 @@ func (r *run) withAll(ctx context.Context, feed func() error) error {
 	return err
 }
 
-// tellRead tells of a lead that was read, or is to be if read is the zero Lead; false
-// if the run ends.
-func (r *run) tellRead(event crm.Event, read crm.Lead) bool {
+// tellRead tells of a lead that was read, when the table had counted so many repeats, or
+// is to be read if read is the zero Lead; false if the run ends.
+func (r *run) tellRead(event crm.Event, read crm.Lead, repeats uint64) bool {
 	select {
 	case r.fed <- struct{}{}:
 	case <-r.ctx.Done():
@@ -228,7 +230,7 @@ func (r *run) tellRead(event crm.Event, read crm.Lead) bool {
 			read = crm.Lead{} // what was told meanwhile is newer, whether it was kept or not
 		}
 		if lane != nil {
-			lane.task = task{event: event, read: read}
+			lane.task = task{event: event, read: read, repeats: repeats}
 			r.tryInTurn(lane)
 		}
 	})

@@ -342,3 +342,28 @@ func TestReconcileTellsNothingOlderThanWhatWasNotKept(t *testing.T) {
 		f.wantTold("the lead is gone, which no event says")
 	})
 }
+
+// A lead that was read on the move, and of which an event says since that it is back, is
+// read again.
+func TestCatchUpTellsNothingThatARepeatedEventOvertook(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		d := &keptDesk{crmDesk: newDesk(t, "acme", crmhook.Options{})}
+		f := newFollower(t, statuslink.LeadsOptions{}, d)
+		f.start(d.hook)
+		defer f.stop()
+		d.keep(1, 0, "7", "1")
+		d.post(isMoved, "7", "1")
+		f.wantTold("the first sight", "7: first")
+		d.keep(2, 1, "7", "2")
+		d.afterBulk = func() {
+			d.afterBulk = nil
+			d.keep(3, 2, "7", "1")
+			d.post(isMoved, "7", "1")
+			synctest.Wait()
+		}
+		_, err := f.leads.CatchUp(t.Context(), "acme", "", "0", f.handle)
+		f.must(err)
+		f.wantTold("it is where it was told to be")
+	})
+}

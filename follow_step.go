@@ -97,6 +97,7 @@ func (r *run) stepOnce(ctx context.Context, t *task, old LeadState, told bool) (
 	l, event := r.leads, &t.event
 	if r.repeats(t, old) {
 		if id, err := l.statusID(ctx, old.Status); err != nil || id == old.StatusID {
+			l.table.repeats.Add(1)
 			return old, err
 		}
 	}
@@ -158,14 +159,20 @@ func (r *run) repeats(t *task, old LeadState) bool {
 		t.event.Status != (crm.Ref{}) && t.event.Status == old.Status && !t.set.news(old.Status)
 }
 
+// newer reports whether the lead was read to have moved after it was told, and that no
+// repetition of what was told came since it was read: it may have moved back by then.
+func (t *task) newer(old LeadState, repeats uint64) bool {
+	return !old.MovedAt.IsZero() && t.readMoved.After(old.MovedAt) && t.repeats == repeats
+}
+
 // look finds out where a lead stands.
 func (r *run) look(ctx context.Context, t *task, old LeadState, told bool) (crm.Lead, error) {
 	l, event := r.leads, &t.event
 	if read := t.read; read.Ref != (crm.LeadRef{}) {
-		t.read = crm.Lead{} // the next time it is too old
+		t.read, t.readMoved = crm.Lead{}, read.MovedAt // the next time it is too old
 		// It was read before the lead's turn came, and may be older than what was
 		// told meanwhile, or than what set it.
-		if !t.set.unheard() && (!told || read.Status == old.Status || !old.MovedAt.IsZero() && read.MovedAt.After(old.MovedAt)) {
+		if !t.set.unheard() && (!told || read.Status == old.Status || t.newer(old, l.table.repeats.Load())) {
 			return read, nil
 		}
 	} else if t.via != "" && slices.Contains(l.opts.TrustEvents, event.Lead.Source) && !old.Deleted {

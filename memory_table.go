@@ -3,6 +3,7 @@ package statuslink
 import (
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unique"
 
@@ -26,6 +27,8 @@ type leadTable struct {
 	rows        []leadRow
 	first, last int32                   // the row that was used last, and the one to be dropped next
 	telling     map[crm.LeadRef]crm.Ref // what the callback is being told
+
+	repeats atomic.Uint64 // how many events were taken for what was told, without a reading
 }
 
 type leadKey struct {
