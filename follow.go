@@ -24,8 +24,9 @@ type LeadChange struct {
 	// Deleted says that the lead is gone.
 	Deleted bool
 	// Known says that something is known of where the lead was: Previous is where it
-	// stood when it was told last, or reported to Unlinked, or as a later [SetResult] said, From of it if the
-	// lead stands on its To, and To if not. It is zero if the lead was gone.
+	// stood when it was told last, or reported to Unlinked, or as a later [SetResult]
+	// said: its From if the lead stands on its To, and its To if not. It is zero if the
+	// lead was gone.
 	// PreviousStatus is the bot's status for it, zero if there was none or it is
 	// removed. What happened in between is not told.
 	Known          bool

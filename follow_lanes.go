@@ -39,9 +39,8 @@ type task struct {
 	// ends; empty for one that catches up, which is asked for again.
 	via string
 	// read is what the CRM said of the lead before it was held; unset where its Ref is.
-	read      crm.Lead
-	readMoved time.Time // its MovedAt
-	repeats   uint64    // the table's when it was read
+	read    crm.Lead
+	repeats uint64 // the table's when it was read
 
 	owed
 

@@ -161,18 +161,18 @@ func (r *run) repeats(t *task, old LeadState) bool {
 
 // newer reports whether the lead was read to have moved after it was told, and that no
 // repetition of what was told came since it was read: it may have moved back by then.
-func (t *task) newer(old LeadState, repeats uint64) bool {
-	return !old.MovedAt.IsZero() && t.readMoved.After(old.MovedAt) && t.repeats == repeats
+func (l *Leads) newer(t *task, read crm.Lead, old LeadState) bool {
+	return !old.MovedAt.IsZero() && read.MovedAt.After(old.MovedAt) && t.repeats == l.table.repeats.Load()
 }
 
 // look finds out where a lead stands.
 func (r *run) look(ctx context.Context, t *task, old LeadState, told bool) (crm.Lead, error) {
 	l, event := r.leads, &t.event
 	if read := t.read; read.Ref != (crm.LeadRef{}) {
-		t.read, t.readMoved = crm.Lead{}, read.MovedAt // the next time it is too old
+		t.read = crm.Lead{} // the next time it is too old
 		// It was read before the lead's turn came, and may be older than what was
 		// told meanwhile, or than what set it.
-		if !t.set.unheard() && (!told || read.Status == old.Status || t.newer(old, l.table.repeats.Load())) {
+		if !t.set.unheard() && (!told || read.Status == old.Status || l.newer(t, read, old)) {
 			return read, nil
 		}
 	} else if t.via != "" && slices.Contains(l.opts.TrustEvents, event.Lead.Source) && !old.Deleted {

@@ -56,15 +56,13 @@ type SetResult struct {
 //     synchronisation found. Clients of this module also look at a list that they read
 //     a moment ago: what that does not hold is [crm.ErrNotFound].
 //
-// It may be called by the callback of [Leads.Follow].
-//
 // Afterwards it has the kind of package crm that the client gave it, such as
 // [crm.ErrNotApplied] if the CRM said yes and left the lead where it stood. Where it
 // is not known whether the lead was moved, as with [crm.ErrUnavailable], the message
 // says so.
 //
 // A client that can neither read leads nor be asked otherwise where they stand
-// leaves From and FromStatus zero.
+// leaves From and FromStatus zero. Set may be called by the callback of [Leads.Follow].
 func (l *Leads) Set(ctx context.Context, lead crm.LeadRef, keyOrID string) (SetResult, error) {
 	e, err := l.newErrand(ctx, lead, keyOrID)
 	if err == nil {

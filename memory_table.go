@@ -18,7 +18,7 @@ const (
 )
 
 // leadTable remembers the leads that were heard of last, up to size of them: their
-// states, and where this process moved them. A lead takes about 200 bytes.
+// states, and where this process moved them. A lead takes about 250 bytes.
 type leadTable struct {
 	size int
 
