@@ -216,6 +216,7 @@ func (w *leadWorld) lastKnown(_ context.Context, lead crm.LeadRef) (crm.Ref, boo
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	change, known := w.view[lead]
+	w.process.knowsOf(lead).linked = w.linked(change.Lead.Status)
 	switch {
 	case !w.calm && w.random.IntN(20) == 0:
 		return crm.Ref{}, false, errNotToday

@@ -20,6 +20,7 @@ type leadKnown struct {
 	reported []crm.Ref // unlinked, after last: the one before the latest, or the latest
 	settled  int       // what was begun before the lead was read for it; -1 if not known
 	hearing  int       // the same, for the call under way
+	linked   bool      // a status of the bot was linked to what LastKnown said last
 }
 
 // knowsOf returns what a life of the bot knows of a lead. The caller holds mu of the
@@ -68,11 +69,11 @@ func (w *leadWorld) wantCame(change statuslink.LeadChange) {
 		return
 	case w.mode == withLastKnown && !known:
 		view, told := w.view[lead]
-		snapshot, err := w.catalog.Snapshot(w.t.Context())
-		if _, linked := snapshot.ByRef(view.Lead.Status); err != nil || told && !linked {
-			return // it counts as not known, unless it lost its link just now
+		linked := w.linked(view.Lead.Status)
+		if told && linked != knows.linked {
+			return // it was synchronised meanwhile; Unlinked does that too
 		}
-		if known = told && !view.Deleted && !view.Fallback; known {
+		if known = told && linked && !view.Deleted && !view.Fallback; known {
 			last = view.Lead.Status
 		}
 	}
@@ -86,6 +87,17 @@ func (w *leadWorld) wantCame(change statuslink.LeadChange) {
 	default:
 		w.counts["came from where it was told last"]++
 	}
+}
+
+// linked reports whether a status of the bot is linked to one of a CRM.
+func (w *leadWorld) linked(ref crm.Ref) bool {
+	snapshot, err := w.catalog.Snapshot(w.t.Context())
+	if err != nil {
+		w.t.Error(err)
+		return false
+	}
+	_, linked := snapshot.ByRef(ref)
+	return linked
 }
 
 // begin writes down that this life of the bot is going to set a lead. The function
