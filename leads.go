@@ -215,18 +215,8 @@ func (l *Leads) client(source string) (crm.Client, error) {
 	return nil, &Error{Kind: ErrNotFound, Message: fmt.Sprintf("no client of the source %q is connected, only of %s", source, quoted(l.sources))}
 }
 
-// moving is told of each change of a lead that this process is going to make, as the
-// CRM may tell of it before it answers. The zero Ref says that it was surely not made.
-func (l *Leads) moving(lead crm.LeadRef, to crm.Ref) { l.table.setMoving(lead, to) }
-
-// moved is told where the lead then stands.
-func (l *Leads) moved(lead crm.LeadRef, to crm.Ref) { l.table.setOwn(lead, to) }
-
-// set is told of each success of setting a lead's status.
-func (l *Leads) set(result SetResult) { l.table.setDone(result.Lead, result.From, result.To) }
-
-// deliver is told of the same when the caller is going to hear of it. If the lead was
-// told of meanwhile, Follow looks at it, so that the bot hears last what is so.
+// deliver is told of each success when the caller is going to hear of it. If the lead
+// was told of meanwhile, Follow looks at it, so that the bot hears last what is so.
 func (l *Leads) deliver(e *errand) {
 	if l.table.overlapped(e.lead.Ref, e.begun, e.result.From, e.result.To) {
 		l.lanes.recheck(e.lead.Ref)

@@ -116,7 +116,7 @@ func (r *laneRun) moves() iter.Seq[crm.Move] {
 				r.mu.Lock()
 				r.sent = append(r.sent, w)
 				r.mu.Unlock()
-				w.leads.moving(w.lead.Ref, w.to)
+				w.leads.table.setMoving(w.lead.Ref, w.to)
 				if !yield(crm.Move{Lead: w.lead.Ref, To: w.to}) {
 					return
 				}

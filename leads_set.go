@@ -69,7 +69,7 @@ func (l *Leads) Set(ctx context.Context, lead crm.LeadRef, keyOrID string) (SetR
 		err = e.aim(ctx)
 	}
 	if err == nil && !e.there {
-		l.moving(lead, e.to)
+		l.table.setMoving(lead, e.to)
 		var after crm.Lead
 		after, err = e.move(ctx)
 		_, err = e.end(after, stateOf(err), err)
@@ -202,7 +202,7 @@ func (e *errand) aimFrom(lead crm.Lead) error {
 	if e.status.Linked(lead.Status) {
 		e.there, e.to = true, lead.Status
 		e.result = SetResult{Lead: asked, From: lead.Status, To: lead.Status, FromStatus: *e.status, ToStatus: *e.status}
-		e.leads.set(e.result)
+		e.leads.table.setDone(e.result)
 		return nil
 	}
 	scope := ScopeKey{asked.Source, lead.Status.Scope}
@@ -274,12 +274,11 @@ func (e *errand) end(after crm.Lead, state crm.MoveState, err error) (crm.MoveSt
 		e.result.FromStatus, _ = e.snapshot.ByRef(e.lead.Status)
 		e.result.ToStatus, _ = e.snapshot.ByRef(to)
 		e.result.MovedOn = e.result.ToStatus.ID != e.status.ID
-		e.leads.moved(e.lead.Ref, to)
-		e.leads.set(e.result)
+		e.leads.table.setDone(e.result)
 		return state, nil
 	case crm.MoveUnknown: // it may have been made, as moving was told before
 	default:
-		e.leads.moving(e.lead.Ref, crm.Ref{})
+		e.leads.table.setMoving(e.lead.Ref, crm.Ref{})
 	}
 	return state, e.failed(state, err)
 }
