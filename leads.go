@@ -34,8 +34,8 @@ type LeadsOptions struct {
 	// LastKnown, if it is not nil, is asked where a lead stood, as the bot knows it, if
 	// the table has nothing of the lead: after a restart, mostly. It is called by
 	// several goroutines at once, and not if there is a Memory. If it fails, it is tried
-	// again as if the lead could not be read. A lead on a status that is not linked is told by Fallback,
-	// or reported to Unlinked, again after a restart.
+	// again as if the lead could not be read. A lead on a status that is not linked is
+	// told by Fallback, or reported to Unlinked, again after a restart.
 	LastKnown func(ctx context.Context, lead crm.LeadRef) (status crm.Ref, known bool, err error)
 	// TrustEvents are the sources whose events are believed: the status that an event
 	// carries is told without a request. This is for CRMs that keep the sequence of
@@ -57,8 +57,8 @@ type LeadsOptions struct {
 	// hears of it, without the error's text. It is called by several goroutines at once.
 	DeadLetter func(ctx context.Context, change LeadChange, err error)
 	// Unlinked hears of each lead on a status that no status of the bot is linked to,
-	// at least once for each time that it comes there. The lead left the status that was told
-	// last, which nothing else tells unless there is a Fallback. Nil means that Logger
+	// at least once for each time that it comes there. The lead left the status that was
+	// told last, which nothing else tells unless there is a Fallback. Nil means that Logger
 	// hears of it. It is called by several goroutines at once, but for one lead in turn
 	// with the callback, and may synchronise. Its error is treated as one of the
 	// callback; at the end the dead letter has no status, and the next event tells it.

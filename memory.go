@@ -8,9 +8,9 @@ import (
 )
 
 // LeadState is what [Leads.Follow] knows of a lead: what it told last, or reported to
-// [LeadsOptions.Unlinked]. The zero
-// value knows nothing. It is comparable, but for MovedAt, whose time zone may get lost
-// on the way: compare that with Equal. It may be kept as JSON or in columns.
+// [LeadsOptions.Unlinked]. The zero value knows nothing. It is comparable, but for
+// MovedAt, whose time zone may get lost on the way: compare that with Equal. It may be
+// kept as JSON or in columns.
 type LeadState struct {
 	// Status is where the lead stood. It stands there too if nothing was told because
 	// no status of the bot was linked to it; StatusID is empty then.
