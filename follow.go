@@ -26,8 +26,8 @@ type LeadChange struct {
 	// Known says that something is known of where the lead was: Previous is where it
 	// stood when it was told last, or reported to Unlinked, or as a later [SetResult]
 	// said: its From if the lead stands on its To, and its To if not. It is zero if the
-	// lead was gone. PreviousStatus is the bot's status for it, zero if there was none or it is
-	// removed. What happened in between is not told.
+	// lead was gone. PreviousStatus is the bot's status for it, zero if there was none or
+	// it is removed. What happened in between is not told.
 	Known          bool
 	Previous       crm.Ref
 	PreviousStatus Status

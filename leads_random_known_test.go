@@ -73,7 +73,7 @@ func (w *leadWorld) wantCame(change statuslink.LeadChange) {
 		if told && linked != knows.linked {
 			return // it was synchronised meanwhile; Unlinked does that too
 		}
-		if known = told && linked && !view.Deleted && !view.Fallback; known {
+		if known = told && (linked || w.fallback != "") && !view.Deleted && !view.Fallback; known {
 			last = view.Lead.Status
 		}
 	}
