@@ -134,8 +134,9 @@ func (p *historyPart) next() (safe string) {
 // after a restart, and Known is false.
 //
 // As with [Leads.CatchUp] each lead is told as [Leads.Follow] tells it, and both may
-// run at the same time; a lead is read once more before it is told, unless nothing was
-// told of it yet. What the client's ListLeads may miss is missed. Leads that are gone
+// run at the same time. A lead is read once more only if it was told of or set since the
+// listing began, or if it moved, as a Memory that other processes use has it, and the CRM
+// does not say when. What the client's ListLeads may miss is missed. Leads that are gone
 // are not told. After an error call it again; what was told is not told again.
 func (l *Leads) Reconcile(ctx context.Context, source, kind string, handle func(ctx context.Context, change LeadChange) error) error {
 	if err := l.notWithin(ctx, opReconcile); err != nil {
@@ -154,13 +155,13 @@ func (l *Leads) Reconcile(ctx context.Context, source, kind string, handle func(
 	}
 	r := newRun(ctx, l, handle)
 	defer r.cancel()
-	repeats := l.table.repeats.Load()
+	since := l.table.now()
 	err = r.withAll(ctx, func() error {
 		for lead, err := range lister.ListLeads(r.ctx, crm.LeadQuery{Kind: kind}) {
 			if err != nil {
 				return err
 			}
-			if !r.tellRead(crm.Event{Source: source, Lead: lead.Ref}, lead, repeats) {
+			if !r.tellRead(crm.Event{Source: source, Lead: lead.Ref}, lead, since) {
 				break
 			}
 		}
@@ -175,7 +176,7 @@ func (l *Leads) tellAll(ctx context.Context, client crm.Client, events []crm.Eve
 		return ctx.Err()
 	}
 	var results []crm.LeadResult
-	repeats := l.table.repeats.Load()
+	since := l.table.now()
 	if bulk, ok := client.(crm.BulkReader); ok {
 		leads := make([]crm.LeadRef, len(events))
 		for i := range events {
@@ -197,7 +198,7 @@ func (l *Leads) tellAll(ctx context.Context, client crm.Client, events []crm.Eve
 			if results != nil && errors.Is(results[i].Err, crm.ErrNotFound) {
 				continue
 			}
-			if !r.tellRead(events[i], read, repeats) {
+			if !r.tellRead(events[i], read, since) {
 				break
 			}
 		}
@@ -215,9 +216,9 @@ func (r *run) withAll(ctx context.Context, feed func() error) error {
 	return err
 }
 
-// tellRead tells of a lead that was read, when the table had counted so many repeats, or
-// is to be read if read is the zero Lead; false if the run ends.
-func (r *run) tellRead(event crm.Event, read crm.Lead, repeats uint64) bool {
+// tellRead tells of a lead that was read after since, or is to be read if read is the
+// zero Lead; false if the run ends.
+func (r *run) tellRead(event crm.Event, read crm.Lead, since uint64) bool {
 	select {
 	case r.fed <- struct{}{}:
 	case <-r.ctx.Done():
@@ -225,12 +226,8 @@ func (r *run) tellRead(event crm.Event, read crm.Lead, repeats uint64) bool {
 	}
 	r.spawn(func() {
 		defer func() { <-r.fed }()
-		lane, waited := r.leads.lanes.acquire(r.ctx, event.Lead)
-		if waited {
-			read = crm.Lead{} // what was told meanwhile is newer, whether it was kept or not
-		}
-		if lane != nil {
-			lane.task = task{event: event, read: read, repeats: repeats}
+		if lane := r.leads.lanes.acquire(r.ctx, event.Lead); lane != nil {
+			lane.task = task{event: event, read: read, since: since}
 			r.tryInTurn(lane)
 		}
 	})

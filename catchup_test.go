@@ -343,11 +343,20 @@ func TestReconcile(t *testing.T) {
 		}
 		d.put("0", "3")
 		d.put("1", "3")
-		d.afterBulk = func() { d.put("0", "4") }
-		reconcile("a lead that moves after it was listed is told as it stands", "0: operator <- first", "1: paid <- work")
-		if n := d.readings(); n != 2 {
-			t.Errorf("%d readings, want one for each lead that changed", n)
+		f.start(d.hook)
+		defer f.stop()
+		d.afterBulk = func() {
+			d.put("0", "4")
+			d.put("1", "4")
+			d.post(isMoved, "1", "4")
+			pass(0)
 		}
+		reconcile("leads are told as they were listed, unless something was told of them since", "0: paid <- first", "1: operator <- work")
+		if n := d.readings(); n != 2 {
+			t.Errorf("%d readings, want one for the event, and one of the lead that it was about", n)
+		}
+		d.afterBulk = nil
+		reconcile("the next time tells what moved since", "0: operator <- paid")
 		d.fail = &crm.Error{Kind: crm.ErrIncomplete}
 		d.put("2", "4")
 		if err := f.leads.Reconcile(t.Context(), "acme", "", f.handle); !errors.Is(err, crm.ErrIncomplete) {

@@ -95,8 +95,9 @@ func (l *Leads) followDefaults() {
 //     An older state is never told after a newer one: the lead is read for each event.
 //     Therefore states that a lead passed through quickly may not be told singly, the
 //     last one always is. Where [crm.Lead.MovedAt] is known, an answer of the CRM that
-//     is older than what was told is not told, and asked for again if the event is newer.
-//     An old answer that says what was told last looks like no change.
+//     is older than what was told, or than what Set returned, is not told, and asked for
+//     again if the event or Set is newer. An old answer that says what was told last looks
+//     like no change.
 //   - Told is what is new: that the lead stands on another [crm.Ref] or in another
 //     status of the bot than was told last, that it was heard of for the first time
 //     (Known is false then, unless Set read it), and that it is gone. An event that

@@ -39,8 +39,8 @@ type task struct {
 	// ends; empty for one that catches up, which is asked for again.
 	via string
 	// read is what the CRM said of the lead before it was held; unset where its Ref is.
-	read    crm.Lead
-	repeats uint64 // the table's when it was read
+	read  crm.Lead
+	since uint64 // when it began to be read, by the table's clock
 
 	owed
 
@@ -64,7 +64,7 @@ type owed struct {
 	// unkept says that the callback was told of a state that the memory then did not
 	// keep: what comes next is told, whatever it is.
 	unkept bool
-	// shown is the newest MovedAt that the callback got, and that was not kept.
+	// shown is the newest MovedAt that the callback or Unlinked got, and that was not kept.
 	shown time.Time
 	// reported is the unlinked status that was reported.
 	reported crm.Ref
@@ -124,10 +124,10 @@ func (ls *lanes) viaOf(lead crm.LeadRef) string {
 	return lead.Source
 }
 
-// acquire waits until it holds the lane of a lead; nil if ctx ends before. waited says
-// that another held it meanwhile. Events that wait go on waiting.
-func (ls *lanes) acquire(ctx context.Context, lead crm.LeadRef) (held *lane, waited bool) {
-	for ; ; waited = true {
+// acquire waits until it holds the lane of a lead; nil if ctx ends before. Events
+// that wait go on waiting.
+func (ls *lanes) acquire(ctx context.Context, lead crm.LeadRef) *lane {
+	for {
 		ls.mu.Lock()
 		l := ls.of[lead]
 		if l == nil {
@@ -136,7 +136,7 @@ func (ls *lanes) acquire(ctx context.Context, lead crm.LeadRef) (held *lane, wai
 		if !l.held {
 			l.held = true
 			ls.mu.Unlock()
-			return l, waited
+			return l
 		}
 		if l.freed == nil {
 			l.freed = make(chan struct{})
@@ -146,7 +146,7 @@ func (ls *lanes) acquire(ctx context.Context, lead crm.LeadRef) (held *lane, wai
 		select {
 		case <-freed:
 		case <-ctx.Done():
-			return nil, waited
+			return nil
 		}
 	}
 }

@@ -21,6 +21,7 @@ type setDesk struct {
 	refuses  bool   // says yes, and leaves leads where they stand
 	tells    bool   // sends an event for each move before it answers
 	slow     string // the lead whose move takes a minute
+	movedAt  time.Time
 }
 
 func (d *setDesk) ReadLead(ctx context.Context, lead crm.LeadRef) (crm.Lead, error) {
@@ -37,7 +38,7 @@ func (d *setDesk) MoveLead(ctx context.Context, move crm.Move) (crm.Lead, error)
 		time.Sleep(time.Minute)
 	}
 	if !d.refuses {
-		d.put(move.Lead.ID, move.To.ID)
+		d.putAt(move.Lead.ID, move.To.ID, d.movedAt)
 	}
 	if d.tells {
 		d.post(isMoved, move.Lead.ID, move.To.ID)
@@ -353,6 +354,20 @@ func TestFollowGoesOnFromWhatSetSaid(t *testing.T) {
 			want: []string{"7: work <- first", "7: work <- paid"},
 		},
 		{
+			name: "it is set by another call before many take the wish, and not read",
+			told: "1",
+			then: func(d *setDesk, f *follower, set func(string)) {
+				wishes := func(yield func(statuslink.Wish) bool) {
+					set("paid")
+					yield(statuslink.Wish{Lead: d.ref("7"), Status: "first"})
+				}
+				for result := range f.leads.SetMany(f.t.Context(), wishes, nil) {
+					f.must(result.Err)
+				}
+			},
+			want: []string{"7: first <- first own"},
+		},
+		{
 			name: "with a memory there is no reading either where both said the same",
 			opts: statuslink.LeadsOptions{Memory: newSharedMemory()},
 			told: "1",
@@ -391,7 +406,23 @@ func TestFollowGoesOnFromWhatSetSaid(t *testing.T) {
 			want: []string{"7: paid <- work own"},
 		},
 		{
-			name: "nor does it say that nothing is new",
+			name: "nor is an old copy of before Set",
+			told: "1",
+			then: func(d *setDesk, f *follower, set func(string)) {
+				at := time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
+				d.putAt("7", "1", at)
+				d.movedAt = at.Add(time.Minute)
+				set("paid")
+				d.putAt("7", "1", at)
+				d.post(isMoved, "7", "3")
+				f.wantTold("the CRM answers with the old copy")
+				d.putAt("7", "3", d.movedAt)
+				pass(time.Minute)
+			},
+			want: []string{"7: paid <- first own"},
+		},
+		{
+			name: "nor does what was read before Set say that nothing is new",
 			told: "1",
 			then: func(d *setDesk, _ *follower, set func(string)) {
 				d.onAnswer = func() {

@@ -1,6 +1,7 @@
 package statuslink_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -37,6 +38,33 @@ func TestFollowShowsNoOlderStateAfterOneThatFailed(t *testing.T) {
 			t.Errorf("the callback was called %d times", failures)
 		}
 		f.wantTold("the newest state, and no older one", "7: paid")
+	})
+}
+
+// Nor after one that Unlinked was shown.
+func TestFollowShowsNoOlderStateAfterAReportThatFailed(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		d := newDesk(t, "acme", crmhook.Options{})
+		now := time.Now()
+		reports := 0
+		f := newFollower(t, statuslink.LeadsOptions{Unlinked: func(context.Context, statuslink.UnlinkedLead) error {
+			if reports++; reports > 1 {
+				return nil
+			}
+			d.putAt("7", "2", now.Add(-time.Minute)) // the old copy
+			time.AfterFunc(4*time.Second, func() { d.putAt("7", "99", now) })
+			return errors.New("the bot is busy")
+		}}, d)
+		f.start(d.hook)
+		d.putAt("7", "99", now)
+		d.post(crm.EventLeadChanged, "7")
+		pass(time.Minute)
+		f.stop()
+		f.wantTold("no older state")
+		if reports != 2 {
+			t.Errorf("it was reported %d times", reports)
+		}
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/statuslink/statuslink/crm"
 )
@@ -29,19 +30,18 @@ func (r *run) updateMemory(t *task) error {
 	l, lead := r.leads, t.event.Lead
 	if l.opts.Memory != nil {
 		return l.opts.Memory.Update(r.ctx, lead, func(ctx context.Context, old LeadState) (LeadState, error) {
-			return r.step(ctx, t, old, old != (LeadState{}))
+			return r.step(ctx, t, old)
 		})
 	}
 	state := l.table.load(lead)
-	told := state != (LeadState{})
 	old := state
-	if !told && l.opts.LastKnown != nil {
+	if state == (LeadState{}) && l.opts.LastKnown != nil {
 		var err error
 		if old, err = l.lastKnown(r.ctx, lead); err != nil {
 			return err
 		}
 	}
-	next, err := r.step(r.ctx, t, old, told)
+	next, err := r.step(r.ctx, t, old)
 	if err == nil && next != state {
 		l.table.store(lead, next)
 	}
@@ -78,12 +78,11 @@ func (l *Leads) statusID(ctx context.Context, ref crm.Ref) (string, error) {
 var errSetMeanwhile = errors.New("the lead was set after it was read")
 
 // step tells of a lead if it does not stand as in old, and returns how it stands.
-// told says that old was told, not only known.
-func (r *run) step(ctx context.Context, t *task, old LeadState, told bool) (next LeadState, err error) {
+func (r *run) step(ctx context.Context, t *task, old LeadState) (next LeadState, err error) {
 	table, lead := r.leads.table, t.event.Lead
 	for {
 		t.set = table.lastSet(lead)
-		next, err = r.stepOnce(ctx, t, old, told)
+		next, err = r.stepOnce(ctx, t, old)
 		again := errors.Is(err, errSetMeanwhile) ||
 			err == nil && !t.spoken && !table.looked(lead, t.set) // it may be news now
 		if !again {
@@ -93,15 +92,14 @@ func (r *run) step(ctx context.Context, t *task, old LeadState, told bool) (next
 }
 
 // stepOnce is step, whose error is errSetMeanwhile if it has to begin again.
-func (r *run) stepOnce(ctx context.Context, t *task, old LeadState, told bool) (LeadState, error) {
+func (r *run) stepOnce(ctx context.Context, t *task, old LeadState) (LeadState, error) {
 	l, event := r.leads, &t.event
 	if r.repeats(t, old) {
 		if id, err := l.statusID(ctx, old.Status); err != nil || id == old.StatusID {
-			l.table.repeats.Add(1)
 			return old, err
 		}
 	}
-	lead, err := r.look(ctx, t, old, told)
+	lead, err := r.look(ctx, t, old)
 	switch {
 	case errors.Is(err, crm.ErrNotFound):
 		if event.Kind != crm.EventLeadDeleted || old.Deleted && !t.unkept && !t.set.unheard() {
@@ -111,9 +109,9 @@ func (r *run) stepOnce(ctx context.Context, t *task, old LeadState, told bool) (
 		return LeadState{Deleted: true}, r.call(ctx, t, old, change)
 	case err != nil:
 		return old, err
-	case !t.shown.IsZero() && !lead.MovedAt.IsZero() && lead.MovedAt.Before(t.shown):
-		return old, errStaleCopy // it was shown a newer one, and is shown that again
-	case !old.MovedAt.IsZero() && !lead.MovedAt.IsZero() && lead.MovedAt.Before(old.MovedAt):
+	case older(lead.MovedAt, t.shown), older(lead.MovedAt, t.set.movedAt):
+		return old, errStaleCopy // the bot was shown a newer one, or knows it by Set
+	case older(lead.MovedAt, old.MovedAt):
 		if event.At.After(old.MovedAt) {
 			return old, errStaleCopy // the event is of after what was told
 		}
@@ -130,6 +128,9 @@ func (r *run) stepOnce(ctx context.Context, t *task, old LeadState, told bool) (
 		}
 		return next, nil
 	}
+	if !lead.MovedAt.IsZero() {
+		t.shown = lead.MovedAt
+	}
 	if (err != nil || status.Fallback) && t.reported != lead.Status {
 		if err := r.report(ctx, lead); err != nil {
 			return old, err
@@ -142,10 +143,18 @@ func (r *run) stepOnce(ctx context.Context, t *task, old LeadState, told bool) (
 		next.StatusID = status.Status.ID
 	}
 	if err != nil {
+		if !l.table.looked(event.Lead, t.set) {
+			return old, errSetMeanwhile
+		}
 		t.spoken, t.from, t.to = true, old.Status, next.Status
-		return next, nil //nolint:nilerr // it is reported, and there is nothing to tell it by
+		return next, nil // it is reported, and there is nothing to tell it by
 	}
 	return next, r.call(ctx, t, old, LeadChange{LeadStatus: status})
+}
+
+// older reports whether one time is before another, where both are known.
+func older(one, other time.Time) bool {
+	return !one.IsZero() && !other.IsZero() && one.Before(other)
 }
 
 // same reports whether nothing is to be told of the step from one state to another.
@@ -159,20 +168,25 @@ func (r *run) repeats(t *task, old LeadState) bool {
 		t.event.Status != (crm.Ref{}) && t.event.Status == old.Status && !t.set.news(old.Status)
 }
 
-// newer reports whether the lead was read to have moved after it was told, and that no
-// repetition of what was told came since it was read: it may have moved back by then.
-func (l *Leads) newer(t *task, read crm.Lead, old LeadState) bool {
-	return !old.MovedAt.IsZero() && read.MovedAt.After(old.MovedAt) && t.repeats == l.table.repeats.Load()
+// fresh reports whether what was read before the lead's turn came is not older than
+// what is known: nothing happened to the lead here since, nor, as far as can be seen, in
+// another process with the same memory.
+func (l *Leads) fresh(t *task, read crm.Lead, old LeadState) bool {
+	switch {
+	case l.table.touched(t.event.Lead, t.since):
+		return false
+	case l.opts.Memory == nil, old == LeadState{}, read.Status == old.Status:
+		return true
+	}
+	return !old.MovedAt.IsZero() && read.MovedAt.After(old.MovedAt)
 }
 
 // look finds out where a lead stands.
-func (r *run) look(ctx context.Context, t *task, old LeadState, told bool) (crm.Lead, error) {
+func (r *run) look(ctx context.Context, t *task, old LeadState) (crm.Lead, error) {
 	l, event := r.leads, &t.event
 	if read := t.read; read.Ref != (crm.LeadRef{}) {
 		t.read = crm.Lead{} // the next time it is too old
-		// It was read before the lead's turn came, and may be older than what was
-		// told meanwhile, or than what set it.
-		if !t.set.unheard() && (!told || read.Status == old.Status || l.newer(t, read, old)) {
+		if l.fresh(t, read, old) {
 			return read, nil
 		}
 	} else if t.via != "" && slices.Contains(l.opts.TrustEvents, event.Lead.Source) && !old.Deleted {
@@ -212,9 +226,6 @@ func (r *run) call(ctx context.Context, t *task, old LeadState, change LeadChang
 	}
 	defer l.table.endTelling(lead)
 	change.Own = !change.Deleted && l.table.own(lead, change.Lead.Status)
-	if !change.Lead.MovedAt.IsZero() {
-		t.shown = change.Lead.MovedAt
-	}
 	if err := r.handle(ctx, change); err != nil {
 		if r.ctx.Err() != nil {
 			return err

@@ -26,9 +26,9 @@ type LeadsOptions struct {
 
 	// Memory keeps what was told of each lead; nil means a table in memory, of the
 	// TableSize leads that were heard of last, where 0 means 100,000. A lead takes
-	// about 250 bytes of it. What Set did is always kept in the table. It has to hold
-	// more leads than are heard of while one of them is read and told, or an older
-	// state may be told after a newer one.
+	// about 270 bytes of it. What Set did, and when leads were told, is always kept in
+	// the table. It has to hold more leads than are heard of while one of them, or a list
+	// of them, is read and told, or an older state may be told after a newer one.
 	Memory    LeadMemory
 	TableSize int
 	// LastKnown, if it is not nil, is asked where a lead stood, as the bot knows it, if
@@ -218,7 +218,7 @@ func (l *Leads) client(source string) (crm.Client, error) {
 // deliver is told of each success when the caller is going to hear of it. If the lead
 // was told of meanwhile, Follow looks at it, so that the bot hears last what is so.
 func (l *Leads) deliver(e *errand) {
-	if l.table.overlapped(e.lead.Ref, e.begun, e.result.From, e.result.To) {
+	if l.table.overlapped(e) {
 		l.lanes.recheck(e.lead.Ref)
 	}
 }

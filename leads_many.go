@@ -68,7 +68,7 @@ func (l *Leads) SetMany(ctx context.Context, wishes iter.Seq[Wish], progress fun
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		r := &manyRun{
-			leads: l, ctx: ctx, cancel: cancel, next: next, progress: progress,
+			leads: l, begun: l.table.now(), ctx: ctx, cancel: cancel, next: next, progress: progress,
 			last: map[crm.LeadRef]*manyWish{}, lanes: map[string]*bulkLane{}, events: make(chan laneEvent),
 		}
 		r.run(yield)
@@ -79,6 +79,7 @@ func (l *Leads) SetMany(ctx context.Context, wishes iter.Seq[Wish], progress fun
 // the results; the lanes talk to it through events.
 type manyRun struct {
 	leads    *Leads
+	begun    uint64          // by the clock of the table
 	ctx      context.Context //nolint:containedctx // of the call that this is
 	cancel   func()
 	next     func() (Wish, bool)
@@ -188,7 +189,7 @@ func (r *manyRun) take() {
 			r.exhausted = true
 			return
 		}
-		e, err := r.leads.newErrand(r.ctx, wish.Lead, wish.Status)
+		e, err := r.leads.newErrand(r.ctx, wish.Lead, wish.Status, r.begun)
 		w := &manyWish{errand: e, wish: wish}
 		r.window = append(r.window, w)
 		if err != nil {

@@ -13,6 +13,7 @@ type leadKnown struct {
 	begun, ended int       // calls of Set, and wishes of SetMany
 	done         int       // those that went well
 	endedAt      time.Time // the last of them
+	doneAt       time.Time // the last that went well
 	calls        int       // of the callback, that went well
 
 	told     bool // something was told:
@@ -109,21 +110,27 @@ func (w *leadWorld) begin(lead crm.LeadRef) (end func(statuslink.SetResult)) {
 	process := w.process
 	knows := process.knowsOf(lead)
 	knows.begun++
-	calls, done := knows.calls, knows.done
+	calls, done, begun := knows.calls, knows.done, time.Now()
 	return func(set statuslink.SetResult) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		knows.ended++
 		knows.endedAt = time.Now()
 		others := knows.done > done
+		before := knows.doneAt
 		if set.Lead == lead {
 			knows.done++
+			knows.doneAt = time.Now()
 		}
 		if set.Lead != lead || w.process != process || knows.calls != calls || w.mode == withMemory {
 			return
 		}
 		if w.unsure[lead] = others; others {
-			return // which of them was first is not known
+			// Which of them was first is not known, and not even that there is a
+			// question, if the other ended in the moment in which this began.
+			if states := w.truth[lead]; before.After(begun) || set.To != states[len(states)-1] {
+				return
+			}
 		}
 		w.counts["known by setting"]++
 		w.view[lead] = statuslink.LeadChange{LeadStatus: statuslink.LeadStatus{

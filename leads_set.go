@@ -19,8 +19,8 @@ type SetResult struct {
 	// From is where the lead was read to stand before; the zero Ref if it was not
 	// read. To is where it stands now, as the CRM said; where the CRM did not say,
 	// it is where the lead was put. By now it may stand elsewhere: keep To only if Follow
-	// told nothing of the lead since the call began. If it did, or another call set the
-	// lead at the same time, Follow reads the lead again and tells how it stands.
+	// told nothing of the lead since Set or SetMany was called. If it did, or another call
+	// set the lead at the same time, Follow reads the lead again and tells how it stands.
 	From, To crm.Ref
 	// FromStatus and ToStatus are the bot's statuses for From and To, zero where
 	// none is linked. They must not be modified.
@@ -64,7 +64,7 @@ type SetResult struct {
 // A client that can neither read leads nor be asked otherwise where they stand
 // leaves From and FromStatus zero. Set may be called by the callback of [Leads.Follow].
 func (l *Leads) Set(ctx context.Context, lead crm.LeadRef, keyOrID string) (SetResult, error) {
-	e, err := l.newErrand(ctx, lead, keyOrID)
+	e, err := l.newErrand(ctx, lead, keyOrID, l.table.now())
 	if err == nil {
 		err = e.aim(ctx)
 	}
@@ -91,14 +91,16 @@ type errand struct {
 	client   crm.Client
 	to       crm.Ref // where the lead is put
 	there    bool    // it stands in the status already
-	begun    tally   // when the wish came
 	result   SetResult
+
+	begun, done uint64 // when the call began and when this was done, by the table's clock
+	alone       bool   // nothing else was done with the lead in between
 }
 
-// newErrand finds what is needed to fulfil a wish, without asking a CRM. It returns
-// the errand also with an error.
-func (l *Leads) newErrand(ctx context.Context, lead crm.LeadRef, keyOrID string) (*errand, error) {
-	e := &errand{leads: l, lead: crm.Lead{Ref: lead}}
+// newErrand finds what is needed to fulfil a wish of a call that began at a time of the
+// table's clock, without asking a CRM. It returns the errand also with an error.
+func (l *Leads) newErrand(ctx context.Context, lead crm.LeadRef, keyOrID string, begun uint64) (*errand, error) {
+	e := &errand{leads: l, lead: crm.Lead{Ref: lead}, begun: begun}
 	snapshot, err := l.catalog.Snapshot(ctx)
 	if err != nil {
 		return e, err
@@ -119,7 +121,6 @@ func (l *Leads) newErrand(ctx context.Context, lead crm.LeadRef, keyOrID string)
 	if len(e.links()) == 0 {
 		return e, e.notLinked()
 	}
-	e.begun = l.table.tally(lead)
 	return e, nil
 }
 
@@ -202,7 +203,7 @@ func (e *errand) aimFrom(lead crm.Lead) error {
 	if e.status.Linked(lead.Status) {
 		e.there, e.to = true, lead.Status
 		e.result = SetResult{Lead: asked, From: lead.Status, To: lead.Status, FromStatus: *e.status, ToStatus: *e.status}
-		e.leads.table.setDone(e.result)
+		e.leads.table.setDone(e, lead.MovedAt)
 		return nil
 	}
 	scope := ScopeKey{asked.Source, lead.Status.Scope}
@@ -274,7 +275,7 @@ func (e *errand) end(after crm.Lead, state crm.MoveState, err error) (crm.MoveSt
 		e.result.FromStatus, _ = e.snapshot.ByRef(e.lead.Status)
 		e.result.ToStatus, _ = e.snapshot.ByRef(to)
 		e.result.MovedOn = e.result.ToStatus.ID != e.status.ID
-		e.leads.table.setDone(e.result)
+		e.leads.table.setDone(e, after.MovedAt)
 		return state, nil
 	case crm.MoveUnknown: // it may have been made, as moving was told before
 	default:

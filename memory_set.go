@@ -11,10 +11,12 @@ import (
 // that both tell one story, the table keeps of each lead beside its state
 //
 //   - own, moving and ownAt: where this process put it, for [LeadChange.Own];
-//   - set: what the bot knows by the last Set and was not told since. What was read
-//     before a Set is not told after it, and no repetition of what was told before;
-//   - tellings, and telling of the table: whether Follow looked at it while it was set.
-//     Then nobody knows which of the two the bot heard last, and it is told once more.
+//   - set: what the bot knows by the last Set and was not told since;
+//   - lookedAt, and telling of the table: when Follow looked at it.
+//
+// The table's clock says what of that came first. What was read before one of both is
+// not told after it. If Follow looked at a lead while it was set, nobody knows which of
+// the two the bot heard last, and it is told once more.
 
 // ownAge is how long a change that this process made may take to come back.
 const ownAge = 10 * time.Minute
@@ -44,9 +46,10 @@ func (t *leadTable) own(lead crm.LeadRef, status crm.Ref) bool {
 // setMark is the last success of setting a lead's status, whose result is what the
 // bot knows of the lead until something else is told.
 type setMark struct {
-	number uint32 // of the successes with this lead
-	from   unique.Handle[crm.Ref]
-	to     unique.Handle[crm.Ref] // noRef if it was told that the lead stands there, or came from there
+	at      uint64    // 0 for none
+	movedAt time.Time // [crm.Lead.MovedAt] then; an answer that is older is an old copy
+	from    unique.Handle[crm.Ref]
+	to      unique.Handle[crm.Ref] // noRef if it was told that the lead stands there, or came from there
 	// unsure says that something else was told while the lead was set: the bot may
 	// hold either for the newer, and is told whatever is found.
 	unsure bool
@@ -74,13 +77,37 @@ func (m setMark) before(status crm.Ref) crm.Ref {
 	return crm.Ref{}
 }
 
-// setDone keeps what a success of setting a lead's status says.
-func (t *leadTable) setDone(result SetResult) {
+// now returns the time of the table's clock.
+func (t *leadTable) now() uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	row := t.find(result.Lead, true)
-	row.set = setMark{number: row.set.number + 1, from: unique.Make(result.From), to: unique.Make(result.To)}
-	if result.Changed {
+	return t.clock
+}
+
+// tick returns a time that is later than all before. The caller holds mu.
+func (t *leadTable) tick() uint64 {
+	t.clock++
+	return t.clock
+}
+
+// touched reports whether a lead was set or looked at after a time.
+func (t *leadTable) touched(lead crm.LeadRef, since uint64) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	row := t.find(lead, false)
+	return row != nil && (row.set.at > since || row.lookedAt > since)
+}
+
+// setDone keeps what an errand did that went well. The CRM says that the lead moved at
+// movedAt, or does not say.
+func (t *leadTable) setDone(e *errand, movedAt time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	row := t.find(e.lead.Ref, true)
+	e.alone = row.set.at <= e.begun
+	e.done = t.tick()
+	row.set = setMark{at: e.done, movedAt: movedAt, from: unique.Make(e.result.From), to: unique.Make(e.result.To)}
+	if e.result.Changed {
 		row.own, row.moving, row.ownAt = row.set.to, noRef, time.Now()
 	}
 	if row.status == row.set.to {
@@ -98,16 +125,50 @@ func (t *leadTable) lastSet(lead crm.LeadRef) setMark {
 	return setMark{from: noRef, to: noRef}
 }
 
+// beginTelling begins to tell that a lead, which was read after set, stands on a status;
+// false if it was set again since.
+func (t *leadTable) beginTelling(lead crm.LeadRef, set setMark, status crm.Ref) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.look(lead, set) {
+		return false
+	}
+	t.telling[lead] = status
+	return true
+}
+
+// endTelling ends it.
+func (t *leadTable) endTelling(lead crm.LeadRef) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.telling, lead)
+}
+
+// looked notes that there was nothing to tell of a lead that was looked at after set;
+// false if it was set again since.
+func (t *leadTable) looked(lead crm.LeadRef, set setMark) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.look(lead, set)
+}
+
+// look is looked for a caller that holds mu.
+func (t *leadTable) look(lead crm.LeadRef, set setMark) bool {
+	row := t.find(lead, true)
+	if row.set.at != set.at {
+		return false
+	}
+	row.lookedAt = t.tick()
+	return true
+}
+
 // told keeps that a lead was told to have gone from one status to another, and that it
 // was read after set: nothing of what this process did with the lead before that is news.
 func (t *leadTable) told(lead crm.LeadRef, set setMark, from, to crm.Ref) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	row := t.find(lead, false)
-	if row == nil {
-		return
-	}
-	if row.status = unique.Make(to); row.set.number != set.number {
+	row := t.find(lead, true)
+	if row.status = unique.Make(to); row.set.at != set.at {
 		return
 	}
 	if set.unheard() || row.own.Value() == from {
@@ -121,75 +182,24 @@ func (t *leadTable) doubt(lead crm.LeadRef, status crm.Ref) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	row := t.find(lead, true)
-	row.set = setMark{row.set.number + 1, noRef, unique.Make(status), true}
-}
-
-// beginTelling begins to tell that a lead, which was read after set, stands on a status;
-// false if it was set again since.
-func (t *leadTable) beginTelling(lead crm.LeadRef, set setMark, status crm.Ref) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.looks(lead, set) {
-		return false
-	}
-	t.telling[lead] = status
-	return true
-}
-
-// looked notes that there was nothing to tell of a lead that was looked at after set;
-// false if it was set again since.
-func (t *leadTable) looked(lead crm.LeadRef, set setMark) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.looks(lead, set)
-}
-
-// looks counts that a lead was looked at after set; false if it was set again since.
-// The caller holds mu.
-func (t *leadTable) looks(lead crm.LeadRef, set setMark) bool {
-	row := t.find(lead, false)
-	if row == nil {
-		return true
-	}
-	if row.set.number != set.number {
-		return false
-	}
-	row.tellings++
-	return true
-}
-
-// endTelling ends it.
-func (t *leadTable) endTelling(lead crm.LeadRef) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.telling, lead)
-}
-
-// tally counts what happened to a lead.
-type tally struct{ sets, tellings uint32 }
-
-// tally returns the counts of now, for overlapped.
-func (t *leadTable) tally(lead crm.LeadRef) tally {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	row := t.find(lead, true)
-	return tally{row.set.number, row.tellings}
+	row.set = setMark{at: t.tick(), movedAt: row.set.movedAt, from: noRef, to: unique.Make(status), unsure: true}
 }
 
 // overlapped reports whether the lead was looked at, or set by others, while it was set
-// to a status, so that the bot may not know which of it is the newer.
-func (t *leadTable) overlapped(lead crm.LeadRef, since tally, from, to crm.Ref) bool {
+// by the errand, so that the bot may not know which of it is the newer.
+func (t *leadTable) overlapped(e *errand) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	row := t.find(lead, true)
-	now, telling := t.telling[lead]
+	row := t.find(e.lead.Ref, true)
+	now, telling := t.telling[e.lead.Ref]
 	if !telling {
 		now = row.status.Value()
 	}
-	others := row.set.number != since.sets+1
-	if !others && (now == to || !telling && row.tellings == since.tellings) {
+	others := !e.alone || row.set.at != e.done
+	if !others && (now == e.result.To || !telling && row.lookedAt <= e.begun) {
 		return false
 	}
-	row.set = setMark{row.set.number + 1, unique.Make(from), unique.Make(to), true}
+	row.set.at, row.set.unsure = t.tick(), true
+	row.set.from, row.set.to = unique.Make(e.result.From), unique.Make(e.result.To)
 	return true
 }

@@ -3,7 +3,6 @@ package statuslink
 import (
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 	"unique"
 
@@ -14,7 +13,7 @@ import (
 const defaultTableSize = 100_000
 
 // leadTable remembers the leads that were heard of last, up to size of them: their
-// states, and what Set did with them. A lead takes about 250 bytes.
+// states, and what Set did with them. A lead takes about 270 bytes.
 type leadTable struct {
 	size int
 
@@ -24,7 +23,7 @@ type leadTable struct {
 	first, last int32                   // the row that was used last, and the one to be dropped next
 	telling     map[crm.LeadRef]crm.Ref // what the callback is being told
 
-	repeats atomic.Uint64 // how many events were taken for what was told, without a reading
+	clock uint64 // of what happens to leads, in the order in which it does
 }
 
 type leadKey struct {
@@ -47,7 +46,7 @@ type leadRow struct {
 	moving   unique.Handle[crm.Ref] // where it may be moving it
 	ownAt    time.Time              // of the later of both
 	set      setMark
-	tellings uint32 // how many began since the row is there, or ended without news
+	lookedAt uint64 // when it was told last, or found to stand where it was told
 }
 
 var (
