@@ -244,7 +244,7 @@ func (r *run) tell(t *task) error {
 		return err
 	}
 	if t.unkept { // the callback was told of what the memory has not
-		r.leads.table.doubt(t.event.Lead, t.to)
+		r.leads.table.doubt(t.event.Lead, t.to, t.shown)
 	}
 	r.dead(r.ctx, LeadChange{LeadStatus: LeadStatus{Lead: crm.Lead{Ref: t.event.Lead}}, Event: t.event}, err)
 	return nil

@@ -15,8 +15,8 @@ const opListLeads = "list leads"
 // In yields the leads in the status with the Key or ID, a Key first: those that
 // stand on any of its links, missing ones too, in every CRM and pipeline. Leads that
 // are in it as the [LeadsOptions.Fallback] only are not among them, and a status without
-// links yields nothing. What leads may be
-// missed while they move, the client's comment on ListLeads says.
+// links yields nothing. What leads may be missed while they move, the client's comment on
+// ListLeads says.
 //
 // There is one list for each source and kind of leads; they are read one after the
 // other, in the order of the status's links. An error is an [*Error], and means that

@@ -47,6 +47,7 @@ func (t *leadTable) own(lead crm.LeadRef, status crm.Ref) bool {
 // bot knows of the lead until something else is told.
 type setMark struct {
 	at      uint64    // 0 for none
+	last    uint64    // when the one before was
 	movedAt time.Time // [crm.Lead.MovedAt] then; an answer that is older is an old copy
 	from    unique.Handle[crm.Ref]
 	to      unique.Handle[crm.Ref] // noRef if it was told that the lead stands there, or came from there
@@ -98,21 +99,23 @@ func (t *leadTable) touched(lead crm.LeadRef, since uint64) bool {
 	return row != nil && (row.set.at > since || row.lookedAt > since)
 }
 
-// setDone keeps what an errand did that went well. The CRM says that the lead moved at
-// movedAt, or does not say.
-func (t *leadTable) setDone(e *errand, movedAt time.Time) {
+// setDone keeps what a success of setting a lead's status says, and returns when that
+// was. The CRM says that the lead moved at movedAt, or does not say.
+func (t *leadTable) setDone(result SetResult, movedAt time.Time) (done uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	row := t.find(e.lead.Ref, true)
-	e.alone = row.set.at <= e.begun
-	e.done = t.tick()
-	row.set = setMark{at: e.done, movedAt: movedAt, from: unique.Make(e.result.From), to: unique.Make(e.result.To)}
-	if e.result.Changed {
+	row := t.find(result.Lead, true)
+	row.set = setMark{
+		at: t.tick(), last: row.set.at, movedAt: movedAt,
+		from: unique.Make(result.From), to: unique.Make(result.To),
+	}
+	if result.Changed {
 		row.own, row.moving, row.ownAt = row.set.to, noRef, time.Now()
 	}
 	if row.status == row.set.to {
 		row.set.to = noRef // it was told in the meantime, or before
 	}
+	return row.set.at
 }
 
 // lastSet returns the last success of setting a lead's status.
@@ -130,7 +133,7 @@ func (t *leadTable) lastSet(lead crm.LeadRef) setMark {
 func (t *leadTable) beginTelling(lead crm.LeadRef, set setMark, status crm.Ref) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.look(lead, set) {
+	if !t.touch(lead, set) {
 		return false
 	}
 	t.telling[lead] = status
@@ -149,11 +152,11 @@ func (t *leadTable) endTelling(lead crm.LeadRef) {
 func (t *leadTable) looked(lead crm.LeadRef, set setMark) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.look(lead, set)
+	return t.touch(lead, set)
 }
 
-// look is looked for a caller that holds mu.
-func (t *leadTable) look(lead crm.LeadRef, set setMark) bool {
+// touch is looked for a caller that holds mu.
+func (t *leadTable) touch(lead crm.LeadRef, set setMark) bool {
 	row := t.find(lead, true)
 	if row.set.at != set.at {
 		return false
@@ -177,29 +180,39 @@ func (t *leadTable) told(lead crm.LeadRef, set setMark, from, to crm.Ref) {
 	row.set.to = noRef
 }
 
-// doubt keeps that the bot may know a lead to stand on a status, and may not.
-func (t *leadTable) doubt(lead crm.LeadRef, status crm.Ref) {
+// doubt keeps that the bot may know a lead to stand on a status, to which it came at
+// movedAt as far as known, and may not.
+func (t *leadTable) doubt(lead crm.LeadRef, status crm.Ref, movedAt time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	row := t.find(lead, true)
-	row.set = setMark{at: t.tick(), movedAt: row.set.movedAt, from: noRef, to: unique.Make(status), unsure: true}
+	if !movedAt.IsZero() {
+		row.set.movedAt = movedAt
+	}
+	t.unsure(row, crm.Ref{}, status)
 }
 
-// overlapped reports whether the lead was looked at, or set by others, while it was set
-// by the errand, so that the bot may not know which of it is the newer.
-func (t *leadTable) overlapped(e *errand) bool {
+// unsure is doubt for a caller that holds mu. The lead may have come there from another
+// status, if that is known.
+func (t *leadTable) unsure(row *leadRow, from, to crm.Ref) {
+	row.set.at, row.set.unsure = t.tick(), true
+	row.set.from, row.set.to = unique.Make(from), unique.Make(to)
+}
+
+// overlapped reports whether the lead was looked at, or set by others, since a call began
+// that then set it, so that the bot may not know which of it is the newer.
+func (t *leadTable) overlapped(result SetResult, begun, done uint64) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	row := t.find(e.lead.Ref, true)
-	now, telling := t.telling[e.lead.Ref]
+	row := t.find(result.Lead, true)
+	now, telling := t.telling[result.Lead]
 	if !telling {
 		now = row.status.Value()
 	}
-	others := !e.alone || row.set.at != e.done
-	if !others && (now == e.result.To || !telling && row.lookedAt <= e.begun) {
+	others := row.set.at != done || row.set.last > begun
+	if !others && (now == result.To || !telling && row.lookedAt <= begun) {
 		return false
 	}
-	row.set.at, row.set.unsure = t.tick(), true
-	row.set.from, row.set.to = unique.Make(e.result.From), unique.Make(e.result.To)
+	t.unsure(row, result.From, result.To)
 	return true
 }

@@ -406,6 +406,36 @@ func TestMemoryThatFailsToTheEnd(t *testing.T) {
 	}
 }
 
+// Nor is an old copy told after what was told, and not kept to the end.
+func TestMemoryThatFailsToTheEndAndAnOldCopy(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		memory := newSharedMemory()
+		var dead letters
+		d := newDesk(t, "acme", crmhook.Options{})
+		f := newFollower(t, statuslink.LeadsOptions{Memory: memory, Retries: 2, DeadLetter: dead.take}, d)
+		f.start(d.hook)
+		defer f.stop()
+		now := time.Now()
+		d.putAt("7", "1", now)
+		d.post(isMoved, "7", "1")
+		f.wantTold("the first sight", "7: first")
+		memory.failWith(errBroken)
+		d.putAt("7", "2", now.Add(time.Minute))
+		d.post(isMoved, "7", "2")
+		pass(time.Hour)
+		f.wantTold("it is not kept", "7: work <- first", "7: work <- first", "7: work <- first")
+		dead.want(t, "one letter", "7: ")
+		memory.failWith(nil)
+		d.putAt("7", "1", now) // the old copy
+		d.post(isChanged, "7")
+		f.wantTold("the copy is of before what was told")
+		d.putAt("7", "2", now.Add(time.Minute))
+		pass(time.Minute)
+		f.wantTold("whether it was told is not known", "7: work <- first")
+	})
+}
+
 // zonedMemory keeps what a database keeps that knows no zones, and counts.
 type zonedMemory struct {
 	states map[crm.LeadRef]statuslink.LeadState

@@ -14,10 +14,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jarcoal/httpmock"
+	"go.uber.org/goleak"
 
 	"github.com/statuslink/statuslink/crm"
 	"github.com/statuslink/statuslink/crm/bitrix24"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // secret looks like one; it is made up.
 const secret = "0a1b2c3d4e5f6g7h"

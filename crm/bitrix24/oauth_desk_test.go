@@ -13,14 +13,10 @@ import (
 	"sync"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/statuslink/statuslink/crm"
 	"github.com/statuslink/statuslink/crm/bitrix24"
 	"github.com/statuslink/statuslink/crm/bitrix24/bitrix24test"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const tokenPath = "/oauth/token/"
 
