@@ -112,3 +112,38 @@ func TestALateResultOfSetMany(t *testing.T) {
 		f.wantTold("the bot hears how the lead stands", "7: first <- paid own")
 	})
 }
+
+// Nor is it believed beside what was told meanwhile and could not be kept.
+func TestALateResultOfSetManyBesideWhatWasNotKept(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		memory := newSharedMemory()
+		var dead letters
+		d := &setDesk{crmDesk: newDesk(t, "acme", crmhook.Options{})}
+		other := &setDesk{crmDesk: newDesk(t, "other", crmhook.Options{}), slow: "8"}
+		f := newFollower(t, statuslink.LeadsOptions{Memory: memory, Retries: -1, DeadLetter: dead.take}, d, other)
+		f.start(d.hook)
+		defer f.stop()
+		other.put("8", "1")
+		d.put("7", "1")
+		d.post(isMoved, "7", "1")
+		f.wantTold("the first sight", "7: first")
+		time.AfterFunc(10*time.Second, func() {
+			memory.failWith(errBroken)
+			d.put("7", "2")
+			d.post(isMoved, "7", "2")
+		})
+		time.AfterFunc(20*time.Second, func() {
+			f.wantTold("it is not kept", "7: work <- first")
+			dead.want(t, "it is given up", "7: ")
+			memory.failWith(nil)
+		})
+		wishes := func(yield func(statuslink.Wish) bool) {
+			_ = yield(statuslink.Wish{Lead: other.ref("8"), Status: "paid"}) && yield(statuslink.Wish{Lead: d.ref("7"), Status: "first"})
+		}
+		for result := range f.leads.SetMany(t.Context(), wishes, nil) {
+			f.must(result.Err)
+		}
+		f.wantTold("the bot hears how the lead stands", "7: work <- first")
+	})
+}

@@ -218,7 +218,7 @@ func (l *Leads) client(source string) (crm.Client, error) {
 // deliver is told of each success when the caller is going to hear of it. If the lead
 // was told of meanwhile, Follow looks at it, so that the bot hears last what is so.
 func (l *Leads) deliver(e *errand) {
-	if l.table.overlapped(e.result, e.begun, e.done) {
+	if l.table.overlapped(e.result, e.begun) {
 		l.lanes.recheck(e.lead.Ref)
 	}
 }

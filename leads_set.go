@@ -91,9 +91,8 @@ type errand struct {
 	client   crm.Client
 	to       crm.Ref // where the lead is put
 	there    bool    // it stands in the status already
+	begun    uint64  // when the call began, by the table's clock
 	result   SetResult
-
-	begun, done uint64 // when the call began and when this was done, by the table's clock
 }
 
 // newErrand finds what is needed to fulfil a wish of a call that began at a time of the
@@ -202,7 +201,7 @@ func (e *errand) aimFrom(lead crm.Lead) error {
 	if e.status.Linked(lead.Status) {
 		e.there, e.to = true, lead.Status
 		e.result = SetResult{Lead: asked, From: lead.Status, To: lead.Status, FromStatus: *e.status, ToStatus: *e.status}
-		e.done = e.leads.table.setDone(e.result, lead.MovedAt)
+		e.leads.table.setDone(e.result, lead.MovedAt)
 		return nil
 	}
 	scope := ScopeKey{asked.Source, lead.Status.Scope}
@@ -274,7 +273,7 @@ func (e *errand) end(after crm.Lead, state crm.MoveState, err error) (crm.MoveSt
 		e.result.FromStatus, _ = e.snapshot.ByRef(e.lead.Status)
 		e.result.ToStatus, _ = e.snapshot.ByRef(to)
 		e.result.MovedOn = e.result.ToStatus.ID != e.status.ID
-		e.done = e.leads.table.setDone(e.result, after.MovedAt)
+		e.leads.table.setDone(e.result, after.MovedAt)
 		return state, nil
 	case crm.MoveUnknown: // it may have been made, as moving was told before
 	default:

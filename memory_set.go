@@ -47,7 +47,7 @@ func (t *leadTable) own(lead crm.LeadRef, status crm.Ref) bool {
 // bot knows of the lead until something else is told.
 type setMark struct {
 	at      uint64    // 0 for none
-	last    uint64    // when the one before was
+	last    uint64    // the time of the one before
 	movedAt time.Time // [crm.Lead.MovedAt] then; an answer that is older is an old copy
 	from    unique.Handle[crm.Ref]
 	to      unique.Handle[crm.Ref] // noRef if it was told that the lead stands there, or came from there
@@ -99,9 +99,9 @@ func (t *leadTable) touched(lead crm.LeadRef, since uint64) bool {
 	return row != nil && (row.set.at > since || row.lookedAt > since)
 }
 
-// setDone keeps what a success of setting a lead's status says, and returns when that
-// was. The CRM says that the lead moved at movedAt, or does not say.
-func (t *leadTable) setDone(result SetResult, movedAt time.Time) (done uint64) {
+// setDone keeps what a success of setting a lead's status says. The CRM says that the lead
+// moved at movedAt, or does not say.
+func (t *leadTable) setDone(result SetResult, movedAt time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	row := t.find(result.Lead, true)
@@ -115,7 +115,6 @@ func (t *leadTable) setDone(result SetResult, movedAt time.Time) (done uint64) {
 	if row.status == row.set.to {
 		row.set.to = noRef // it was told in the meantime, or before
 	}
-	return row.set.at
 }
 
 // lastSet returns the last success of setting a lead's status.
@@ -195,13 +194,13 @@ func (t *leadTable) doubt(lead crm.LeadRef, status crm.Ref, movedAt time.Time) {
 // unsure is doubt for a caller that holds mu. The lead may have come there from another
 // status, if that is known.
 func (t *leadTable) unsure(row *leadRow, from, to crm.Ref) {
-	row.set.at, row.set.unsure = t.tick(), true
+	row.set.at, row.set.last, row.set.unsure = t.tick(), row.set.at, true
 	row.set.from, row.set.to = unique.Make(from), unique.Make(to)
 }
 
 // overlapped reports whether the lead was looked at, or set by others, since a call began
 // that then set it, so that the bot may not know which of it is the newer.
-func (t *leadTable) overlapped(result SetResult, begun, done uint64) bool {
+func (t *leadTable) overlapped(result SetResult, begun uint64) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	row := t.find(result.Lead, true)
@@ -209,7 +208,7 @@ func (t *leadTable) overlapped(result SetResult, begun, done uint64) bool {
 	if !telling {
 		now = row.status.Value()
 	}
-	others := row.set.at != done || row.set.last > begun
+	others := row.set.last > begun
 	if !others && (now == result.To || !telling && row.lookedAt <= begun) {
 		return false
 	}
