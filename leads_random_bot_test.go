@@ -151,6 +151,9 @@ func (w *leadWorld) handle(ctx context.Context, change statuslink.LeadChange) er
 	if change.Deleted {
 		ref = goneRef
 	}
+	w.mu.Lock()
+	heard := w.heard[lead]
+	w.mu.Unlock()
 	if !w.copies {
 		w.hear(lead, ref)
 	}
@@ -184,6 +187,7 @@ func (w *leadWorld) handle(ctx context.Context, change statuslink.LeadChange) er
 	delete(w.inCall, lead)
 	if fails {
 		w.counts["callback failed"]++
+		w.heard[lead] = heard // it may be back where it was reported, which is not news then
 		return errNotToday
 	}
 	w.view[lead], w.unsure[lead] = change, false
